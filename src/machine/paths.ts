@@ -1,0 +1,44 @@
+import type { InstanceId } from './ids.ts';
+
+/** The two roots of everything on disk: what survives a host reboot, and what does not. */
+export type Roots = {
+  /** `/var/lib/hypeman` */
+  readonly state: string;
+  /** `/run/hypeman`: sockets; short, because a socket path holds 107 bytes (unix(7), sun_path). */
+  readonly run: string;
+};
+
+/** Every file of one instance, absolute. */
+export type InstancePaths = {
+  readonly directory: string;
+  readonly record: string;
+  readonly overlay: string;
+  readonly bootArchive: string;
+  readonly bootFields: string;
+  readonly consoleLog: string;
+  readonly vmmLog: string;
+  readonly vmmIdentity: string;
+  readonly runDirectory: string;
+  /** The hypervisor's control socket. */
+  readonly controlSocket: string;
+  /** The byte stream to init: the control channel. */
+  readonly guestSocket: string;
+};
+
+export function pathsFor(roots: Roots, id: InstanceId): InstancePaths {
+  const directory = `${roots.state}/instances/${id}`;
+  const runDirectory = `${roots.run}/${id}`;
+  return {
+    directory,
+    record: `${directory}/record.json`,
+    overlay: `${directory}/overlay.img`,
+    bootArchive: `${directory}/boot.cpio`,
+    bootFields: `${directory}/boot.json`,
+    consoleLog: `${directory}/console.log`,
+    vmmLog: `${directory}/vmm.log`,
+    vmmIdentity: `${directory}/vmm.json`,
+    runDirectory,
+    controlSocket: `${runDirectory}/vmm.sock`,
+    guestSocket: `${runDirectory}/guest.sock`,
+  };
+}

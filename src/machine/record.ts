@@ -1,0 +1,55 @@
+import type { ProgramExit } from './guest.ts';
+import type { InstanceId, InstanceKey, TapName } from './ids.ts';
+import type { Hypervisor, Owner } from './machine.ts';
+
+/** What an instance keeps from creation to deletion, over every restart, standby and host reboot. */
+export type Identity = {
+  readonly id: InstanceId;
+  readonly ip: string;
+  readonly gateway: string;
+  readonly mac: string;
+  readonly tap: TapName;
+  readonly owner: Owner;
+  /** Keys the digests of env values (hex, 32 bytes), so that a digest alone gives nothing away. */
+  readonly salt: string;
+};
+
+/**
+ * Every field of the spec that reaches a guest, by its path (`vcpus`, `env.PORT`), in one canonical
+ * text each; env values as keyed digests. Two of these tell which edits still wait.
+ */
+export type Fields = Readonly<Record<string, string>>;
+
+export type Applied = { readonly generation: number; readonly fields: Fields };
+
+export type StopReason = 'Stopped' | 'Deleted' | 'Restart' | 'Recreate' | 'Exited' | 'NeverReady';
+
+/** The durable memory of one instance: `record.json`. Written before the change it announces. */
+export type InstanceRecord = {
+  readonly version: 1;
+  readonly key: InstanceKey;
+  /** The resource's uid; another uid under the same key is another instance. */
+  readonly uid: string;
+  readonly identity: Identity;
+  readonly createdAt: number;
+  /** Pinned at creation: a moved tag changes nothing. */
+  readonly image?: { readonly reference: string; readonly digest: string };
+  /** The start that was last asked for. Present from the first start on. */
+  readonly run?: {
+    readonly startedAt: number;
+    readonly hypervisor: Hypervisor;
+    readonly applied: Applied;
+    /** When the program was first seen started. */
+    readonly readyAt?: number;
+  };
+  /** How that run ended, when the program told; cleared by the next start. */
+  readonly exit?: ProgramExit & { readonly at: number };
+  readonly stopping?: { readonly since: number; readonly because: StopReason };
+  readonly stoppedAt?: number;
+  /** Starts after the first that were answers to an exit or a crash. */
+  readonly restarts: number;
+  /** Ends in a row without ten good minutes in between: the exponent of the backoff. */
+  readonly failures: number;
+  /** The annotation `hypeman.dev/restartedAt` as of the last start. */
+  readonly restartedAt?: string;
+};

@@ -1,0 +1,27 @@
+import type { Action } from './action.ts';
+import type { World } from './world.ts';
+
+/** One condition that must hold, and what to do when it does not. */
+export type Rung<W extends World = World> = (world: W) => Verdict;
+
+export type Verdict =
+  | { readonly is: 'met' }
+  | {
+      readonly is: 'unmet';
+      readonly reason: string;
+      readonly message: string;
+      readonly actions: readonly [Action, ...Action[]];
+    }
+  /** Nothing to do but wait; an event may wake the key earlier. */
+  | { readonly is: 'waiting'; readonly reason: string; readonly message: string; readonly afterMs: number }
+  /** Only the user, or somebody on the host, can move. */
+  | { readonly is: 'stuck'; readonly reason: string; readonly message: string };
+
+/** The next step and why. At rest: no actions, `AtRest`. */
+export type Plan = {
+  readonly actions: readonly Action[];
+  readonly verdict: 'rest' | 'unmet' | 'waiting' | 'stuck';
+  readonly reason: string;
+  readonly message: string;
+  readonly lookAgainMs?: number;
+};

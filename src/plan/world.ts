@@ -1,0 +1,69 @@
+import type { Instance } from '../api/instance.ts';
+import type { GuestState } from '../machine/guest.ts';
+import type { ImageState } from '../machine/image.ts';
+import type { InstanceKey } from '../machine/ids.ts';
+import type { DriverFacts } from '../machine/driver.ts';
+import type { Hypervisor, MachineState } from '../machine/machine.ts';
+import type { NetworkState } from '../machine/network.ts';
+import type { Roots } from '../machine/paths.ts';
+import type { Fields, Identity, InstanceRecord } from '../machine/record.ts';
+
+/** Everything the planner may know, seen at one moment. Time, ids and host facts arrive as data. */
+export type World = {
+  readonly key: InstanceKey;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly desired: Desired;
+  readonly host: HostFacts;
+  readonly record: InstanceRecord | 'absent';
+  /** Who this instance will be when it has no record yet; the same on every look until then. */
+  readonly proposal: Identity;
+  readonly image: ImageState;
+  readonly overlay: { readonly state: 'absent' } | { readonly state: 'ready'; readonly bytes: number };
+  readonly network: NetworkState;
+  /** The boot archive on disk, and what it was made from. */
+  readonly boot: { readonly state: 'absent' } | { readonly state: 'ready'; readonly fields: Fields };
+  readonly machine: MachineState;
+  readonly guest: GuestState;
+};
+
+/** What the source declares under a key. */
+export type Desired =
+  | {
+      readonly is: 'wanted';
+      readonly uid: string;
+      readonly generation: number;
+      readonly instance: Instance;
+      readonly environment: Environment;
+      /** The newest text of the declaration was refused; `instance` is the last good one. */
+      readonly refused?: Refusal;
+    }
+  /** Declared, but what exactly cannot be known now: everything stays as it is. */
+  | { readonly is: 'held'; readonly uid: string; readonly generation: number; readonly refused: Refusal }
+  | { readonly is: 'gone' };
+
+/** `Invalid`: the text is refused. `SourceLost`: the directory or the server cannot be read. */
+export type Refusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };
+
+/** env and envFrom merged; values as digests keyed with the instance's salt. */
+export type Environment =
+  | { readonly is: 'ready'; readonly digests: Fields }
+  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+
+export type HostFacts = {
+  readonly roots: Roots;
+  readonly bootId: string;
+  readonly nodeName: string;
+  readonly defaultHypervisor: Hypervisor;
+  readonly drivers: Readonly<Partial<Record<Hypervisor, DriverFacts>>>;
+  readonly kernel:
+    | { readonly state: 'ready'; readonly version: string; readonly path: string; readonly initrd: string }
+    | { readonly state: 'missing'; readonly problem: string };
+  /** Programs that this host lacks, with the package that brings each. */
+  readonly missingTools: readonly { readonly tool: string; readonly fix: string }[];
+};
+
+export type Wanted = Extract<Desired, { is: 'wanted' }>;
+export type WantedWorld = World & { readonly desired: Wanted };
+/** A wanted world whose instance has been recorded: it has an identity. */
+export type RecordedWorld = WantedWorld & { readonly record: InstanceRecord };

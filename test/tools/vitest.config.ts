@@ -1,0 +1,33 @@
+import { defineConfig } from 'vitest/config';
+
+/** Three speeds: `unit` on every save, `host` needs root and Debian's tools, `vm` boots real machines. */
+export default defineConfig({
+  test: {
+    root: new URL('../..', import.meta.url).pathname,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{unit,property,golden,conformance}/**/*.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'host',
+          include: ['test/{host,hostile}/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
