@@ -1,0 +1,58 @@
+import type { Duplex } from 'node:stream';
+import type { GuestState } from '../machine/guest.ts';
+import type { InstanceId } from '../machine/ids.ts';
+
+/** A program run in the guest by `exec`. Closing `stdin` is an end of file for it. */
+export type ExecSession = {
+  readonly stdin: NodeJS.WritableStream;
+  readonly stdout: NodeJS.ReadableStream;
+  readonly stderr: NodeJS.ReadableStream;
+  resize(columns: number, rows: number): void;
+  kill(signal: number): void;
+  /** 128+n for a signal. Rejects with `GuestGone` when the connection ends first. */
+  readonly exitCode: Promise<number>;
+};
+
+export type ExecRequest = {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workdir?: string;
+  readonly terminal?: { readonly columns: number; readonly rows: number };
+};
+
+export type GuestStat = {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'other';
+  readonly mode: number;
+  readonly size: number;
+  readonly modifiedAt: number;
+};
+
+/**
+ * The control channels of all running guests. One connection per guest, kept open, made again when
+ * it breaks. Whatever a guest sends can only end its own connection: frames and queues are bounded.
+ */
+export type GuestLinks = {
+  /** Connects, or keeps the connection there is, and says what the guest last told. */
+  look(id: InstanceId, socketPath: string): GuestState;
+  /** Forgets the guest and closes its connection: its VMM is gone. */
+  drop(id: InstanceId): void;
+  /** The exit is on disk: init may power off. */
+  acknowledgeExit(id: InstanceId): void;
+  /** Asks init to end the program with its stop signal, to kill it after `graceMs`, and to power off. */
+  shutdown(id: InstanceId, graceMs: number): void;
+  setClock(id: InstanceId, epochMs: number): void;
+  reseed(id: InstanceId, entropy: Uint8Array): void;
+  /** These four throw `GuestUnreachable`, or `AgentSkipped` where skipGuestAgent was asked for. */
+  exec(id: InstanceId, request: ExecRequest): Promise<ExecSession>;
+  stat(id: InstanceId, path: string): Promise<GuestStat | undefined>;
+  /** Reads one file, or writes one whole: the stream's end is the file's end. */
+  read(id: InstanceId, path: string): Promise<NodeJS.ReadableStream>;
+  write(id: InstanceId, path: string, mode: number, content: NodeJS.ReadableStream): Promise<void>;
+  close(): void;
+};
+
+/** Told when what `look` would say has changed. */
+export type GuestListener = (id: InstanceId) => void;
+
+/** How a link gets its byte stream; a test passes a pair of sockets. */
+export type GuestConnector = (socketPath: string) => Promise<Duplex>;

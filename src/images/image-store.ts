@@ -1,0 +1,23 @@
+import type { ImageState } from '../machine/image.ts';
+
+/** Which image, and once pinned, which exact content. */
+export type ImageQuery = { readonly reference: string; readonly digest?: string };
+
+/**
+ * Images by OCI reference, unpacked once per digest to a read-only erofs file under
+ * `<state>/images/<algorithm>-<hex>/`. Concurrent pulls of one image share one job; a pull that a crash
+ * cut leaves only a temporary directory, which `collect` removes.
+ */
+export type ImageStore = {
+  /** What is known now, from disk and from the pull in hand. Never touches the network. */
+  look(query: ImageQuery): Promise<ImageState>;
+  /** Starts a pull in the background, or joins the one that runs; returns at once. `onChange` tells its progress and end. */
+  pull(query: ImageQuery): void;
+  /** Removes half-finished work, and images in no `inUse` digest by age and size policy. Returns what went. */
+  collect(inUse: ReadonlySet<string>): Promise<readonly string[]>;
+  /** Aborts pulls and waits for them. */
+  close(): Promise<void>;
+};
+
+/** Told after each change of a pull, with the reference that was asked for. */
+export type ImageListener = (reference: string) => void;

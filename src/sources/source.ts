@@ -1,0 +1,54 @@
+import type { Instance } from '../api/instance.ts';
+import type { InstanceStatus } from '../api/status.ts';
+import type { InstanceKey } from '../machine/ids.ts';
+import type { Secret } from '../secrets/secret.ts';
+
+/** What a source says about one key. The planner's `Desired` is made from it in look/. */
+export type Declared =
+  | {
+      readonly is: 'wanted';
+      readonly uid: string;
+      readonly generation: number;
+      readonly instance: Instance;
+      readonly refused?: DeclaredRefusal;
+    }
+  | {
+      readonly is: 'held';
+      readonly uid: string;
+      readonly generation: number;
+      readonly refused: DeclaredRefusal;
+    }
+  | { readonly is: 'gone' };
+
+export type DeclaredRefusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };
+
+/** env and envFrom of an instance, merged, or why they cannot be had now. */
+export type DeclaredEnvironment =
+  | { readonly is: 'ready'; readonly values: Readonly<Record<string, Secret>> }
+  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+
+/** One thing that happened, as `describe` shows it (core/v1 Event, the words that matter). */
+export type InstanceEvent = {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+};
+
+/** Where declarations come from and where status goes to. */
+export type Source = {
+  /** Resolves when everything declared now is known; from then on `notify` names each key that changed. */
+  start(notify: (key: InstanceKey) => void): Promise<void>;
+  /** Keys that are declared, held, or still have a status to be cleaned up. */
+  keys(): readonly InstanceKey[];
+  declared(key: InstanceKey): Declared;
+  environmentOf(key: InstanceKey): Promise<DeclaredEnvironment>;
+  /** The status last reported, from an earlier controller too. */
+  lastStatus(key: InstanceKey): InstanceStatus | undefined;
+  /** Writes only what differs. Repeated events are counted, not repeated. */
+  report(key: InstanceKey, status: InstanceStatus, events: readonly InstanceEvent[]): Promise<void>;
+  /** The instance is gone and everything of it: forget its status. */
+  forget(key: InstanceKey): Promise<void>;
+  close(): Promise<void>;
+};
