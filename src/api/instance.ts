@@ -80,8 +80,8 @@ export type Instance = {
 
 /** What is wrong with one place of a document. Several are reported at once. */
 export type Problem = {
-  /** `spec.env.PORT`; empty for the document as a whole. */
-  readonly path: string;
+  /** Keys and indexes from the document's root: `['spec', 'env', 'PORT']`; empty for the document as a whole. */
+  readonly pointer: readonly (string | number)[];
   /** What is wrong and how to mend it, as one sentence each; never a secret value. */
   readonly message: string;
 };

@@ -1,4 +1,5 @@
 import type { Instance } from '../api/instance.ts';
+import type { InstanceEvent } from '../api/reported.ts';
 import type { InstanceStatus } from '../api/status.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { Secret } from '../secrets/secret.ts';
@@ -26,15 +27,6 @@ export type DeclaredRefusal = { readonly reason: 'Invalid' | 'SourceLost'; reado
 export type DeclaredEnvironment =
   | { readonly is: 'ready'; readonly values: Readonly<Record<string, Secret>> }
   | { readonly is: 'missing'; readonly reason: string; readonly message: string };
-
-/** One thing that happened, as `describe` shows it (core/v1 Event, the words that matter). */
-export type InstanceEvent = {
-  readonly type: 'Normal' | 'Warning';
-  readonly reason: string;
-  readonly message: string;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-};
 
 /** Where declarations come from and where status goes to. */
 export type Source = {
