@@ -8,12 +8,14 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['test/{unit,property,golden,conformance}/**/*.test.ts'],
         },
       },
       {
         test: {
           name: 'host',
+          sequence: { groupOrder: 1 },
           include: ['test/{host,hostile}/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -22,6 +24,7 @@ export default defineConfig({
       {
         test: {
           name: 'vm',
+          sequence: { groupOrder: 2 },
           include: ['test/vm/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
