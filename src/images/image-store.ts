@@ -13,8 +13,11 @@ export type ImageStore = {
   look(query: ImageQuery): Promise<ImageState>;
   /** Starts a pull in the background, or joins the one that runs; returns at once. `onChange` tells its progress and end. */
   pull(query: ImageQuery): void;
-  /** Removes half-finished work, and images in no `inUse` digest by age and size policy. Returns what went. */
-  collect(inUse: ReadonlySet<string>): Promise<readonly string[]>;
+  /**
+   * Removes half-finished work, and images by age and size policy unless `isInUse` says of the digest that
+   * some instance needs it, asked at the last moment. Returns what went.
+   */
+  collect(isInUse: (digest: string) => boolean): Promise<readonly string[]>;
   /** Aborts pulls and waits for them. */
   close(): Promise<void>;
 };

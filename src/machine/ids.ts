@@ -13,13 +13,24 @@ export function instanceId(text: string): InstanceId {
   return text as InstanceId;
 }
 
-/** IFNAMSIZ (linux/if.h) leaves 15 visible characters: `hm-` and twelve of a CUID2. */
-export function tapNameFor(id: InstanceId): TapName {
-  return `${TAP_PREFIX}${id.slice(0, 12)}` as TapName;
+/** IFNAMSIZ (linux/if.h) leaves 15 visible characters: `hm-`, the installation's four, eight of a CUID2. */
+export function tapNameFor(id: InstanceId, tag: string): TapName {
+  return `${TAP_PREFIX}${tag}${id.slice(-8)}` as TapName;
 }
 /* eslint-enable @typescript-eslint/no-unsafe-type-assertion */
 
-/** Every network device of ours starts with it, so that a stray one can be found and collected. */
+/**
+ * Four characters that tell two installations (state directories) on one host apart, so that neither
+ * collects the other's devices. FNV-1a over the path: stable, and good enough to keep a few apart.
+ */
+export function installationTag(stateDirectory: string): string {
+  let hash = 0x811c9dc5;
+  for (const character of stateDirectory)
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  return (hash % 36 ** 4).toString(36).padStart(4, '0');
+}
+
+/** With the installation's tag after it: how a stray network device of ours is found and collected. */
 export const TAP_PREFIX = 'hm-';
 
 export function namespaceOf(key: InstanceKey): string {

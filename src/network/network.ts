@@ -15,8 +15,11 @@ export type Network = {
   shapeTap(identity: Identity, shaping: Shaping): Promise<void>;
   /** Tap first, then its rules and shaping: a guard is never lifted while a machine could send. */
   remove(identity: Identity): Promise<void>;
-  /** Removes taps, rules and shaping devices of ours that belong to none of `known`. Returns what went. */
-  collect(known: ReadonlySet<TapName>): Promise<readonly string[]>;
+  /**
+   * Removes taps, rules and shaping devices of this installation (its tag, see machine/ids.ts) unless
+   * `isKnown` says of the tap that an instance has it, asked after the listing. Returns what went.
+   */
+  collect(isKnown: (tap: TapName) => boolean): Promise<readonly string[]>;
 };
 
 /** Addresses of the pool, one per instance for life. In memory; rebuilt from the records at start. */

@@ -16,8 +16,8 @@ export type World = {
   readonly desired: Desired;
   readonly host: HostFacts;
   readonly record: InstanceRecord | 'absent';
-  /** Who this instance will be when it has no record yet; the same on every look until then. */
-  readonly proposal: Identity;
+  /** Who this instance will be when it has no record yet; the same on every look until then. Needed only when wanted. */
+  readonly proposal: Identity | 'unneeded';
   readonly image: ImageState;
   readonly overlay: { readonly state: 'absent' } | { readonly state: 'ready'; readonly bytes: number };
   readonly network: NetworkState;

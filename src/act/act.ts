@@ -1,0 +1,95 @@
+import { HypemanError, unreachable } from '../errors.ts';
+import { removeTree } from '../host/files.ts';
+import type { InstanceId } from '../machine/ids.ts';
+import type { Driver, MachineRef } from '../machine/driver.ts';
+import type { Hypervisor } from '../machine/machine.ts';
+import { pathsFor } from '../machine/paths.ts';
+import type { Action } from '../plan/action.ts';
+import type { Hands } from './hands.ts';
+import { writeBoot } from './write-boot.ts';
+
+/** Performs one action. Every one may be repeated; none waits for something slow. */
+export type Act = (action: Action, signal: AbortSignal) => Promise<void>;
+
+export function openAct(hands: Hands): Act {
+  // eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
+  return async (action, signal) => {
+    switch (action.kind) {
+      case 'write-record':
+        return hands.storage.writeRecord(action.record);
+      case 'pull-image':
+        hands.images.pull(action);
+        return;
+      case 'create-overlay':
+        return hands.storage.createOverlay(action.id, action.bytes, action.owner);
+      case 'grow-overlay':
+        return hands.storage.growOverlay(action.id, action.bytes);
+      case 'remove-overlay':
+        return hands.storage.removeOverlay(action.id);
+      case 'create-tap':
+        return hands.network.createTap(action.identity);
+      case 'guard-tap':
+        return hands.network.guardTap(action.identity);
+      case 'shape-tap':
+        return hands.network.shapeTap(action.identity, action.shaping);
+      case 'remove-network':
+        return hands.network.remove(action.identity);
+      case 'write-boot':
+        return writeBoot(hands, action);
+      case 'start-machine':
+        return driverOf(hands, action.hypervisor).start(action.machine, signal);
+      case 'request-shutdown':
+        return requestShutdown(hands, action, signal);
+      case 'acknowledge-exit':
+        hands.links.acknowledgeExit(action.id);
+        return;
+      case 'kill-machine':
+        return killMachine(hands, action, signal);
+      case 'forget-instance':
+        return forgetInstance(hands, action);
+      default:
+        return unreachable(action);
+    }
+  };
+}
+
+type OnMachine = { readonly id: InstanceId; readonly hypervisor: Hypervisor };
+
+/** Both ways at once: init ends the program, and a guest without a living init hears the button. */
+async function requestShutdown(
+  hands: Hands,
+  { id, hypervisor, graceMs }: OnMachine & { readonly graceMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  hands.links.shutdown(id, graceMs);
+  await driverOf(hands, hypervisor).pressPowerButton(refOf(hands, id), signal);
+}
+
+async function killMachine(hands: Hands, { id, hypervisor }: OnMachine, signal: AbortSignal): Promise<void> {
+  await driverOf(hands, hypervisor).kill(refOf(hands, id), signal);
+  hands.links.drop(id);
+}
+
+async function forgetInstance(
+  hands: Hands,
+  { key, identity }: Extract<Action, { kind: 'forget-instance' }>,
+): Promise<void> {
+  hands.links.drop(identity.id);
+  await removeTree(pathsFor(hands.roots, identity.id).runDirectory);
+  await hands.storage.forget(key, identity.id);
+  hands.addresses.release(key);
+}
+
+function refOf(hands: Hands, id: InstanceId): MachineRef {
+  return { id, paths: pathsFor(hands.roots, id) };
+}
+
+function driverOf(hands: Hands, hypervisor: Hypervisor): Driver {
+  const driver = hands.drivers[hypervisor];
+  if (driver !== undefined) return driver;
+  throw new HypemanError(
+    'transient',
+    'HypervisorUnavailable',
+    `this host has no driver for ${hypervisor}; choose another spec.hypervisor or another host`,
+  );
+}

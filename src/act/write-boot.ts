@@ -1,0 +1,47 @@
+import { HypemanError } from '../errors.ts';
+import { writeBootArchive } from '../guest/boot-archive.ts';
+import { environmentDigests } from '../look/desired.ts';
+import { pathsFor } from '../machine/paths.ts';
+import type { Fields } from '../machine/record.ts';
+import type { Action } from '../plan/action.ts';
+import { ENV_FIELD_PREFIX } from '../plan/fields.ts';
+import type { Hands } from './hands.ts';
+
+/**
+ * Writes what init reads at boot. The plan names the environment by digests; the values are fetched
+ * here, and refused when they are no longer the ones that were planned for.
+ */
+export async function writeBoot(
+  hands: Hands,
+  { key, boot, fields }: Extract<Action, { kind: 'write-boot' }>,
+): Promise<void> {
+  const record = hands.storage.recordOf(key);
+  if (record === undefined)
+    throw new HypemanError('bug', 'RecordMissing', `no record of ${key} to boot from`);
+  const environment = await hands.declarations.environmentOf(key);
+  if (environment.is === 'missing')
+    throw new HypemanError('transient', environment.reason, environment.message);
+  const digests = environmentDigests(environment.values, record.identity.salt);
+  if (!sameEnvironment(digests, fields))
+    throw new HypemanError(
+      'transient',
+      'EnvironmentChanged',
+      'the environment changed since it was looked at',
+    );
+  await writeBootArchive({
+    base: await hands.baseInitrd(),
+    paths: pathsFor(hands.roots, boot.id),
+    boot,
+    env: environment.values,
+    fields,
+    owner: record.identity.owner,
+  });
+}
+
+function sameEnvironment(digests: Fields, fields: Fields): boolean {
+  const planned = Object.entries(fields).filter(([path]) => path.startsWith(ENV_FIELD_PREFIX));
+  return (
+    planned.length === Object.keys(digests).length &&
+    planned.every(([path, digest]) => digests[path.slice(ENV_FIELD_PREFIX.length)] === digest)
+  );
+}

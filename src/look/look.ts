@@ -1,0 +1,104 @@
+import type { InstanceKey } from '../machine/ids.ts';
+import type { GuestState } from '../machine/guest.ts';
+import type { ImageState } from '../machine/image.ts';
+import type { Hypervisor, MachineState } from '../machine/machine.ts';
+import { pathsFor } from '../machine/paths.ts';
+import type { InstanceRecord } from '../machine/record.ts';
+import type { Desired, HostFacts, World } from '../plan/world.ts';
+import { readBootFields } from '../guest/boot-archive.ts';
+import { desiredOf } from './desired.ts';
+import type { Eyes } from './eyes.ts';
+import { openProposals } from './proposals.ts';
+
+/** Builds the World of one key: everything that can be seen of it now, its aspects in parallel. */
+export type Look = (key: InstanceKey, signal: AbortSignal) => Promise<World>;
+
+export function openLook(eyes: Eyes): Look {
+  const proposals = openProposals(eyes);
+  return async (key, signal) => {
+    const record = eyes.storage.recordOf(key);
+    const host = await eyes.hostFacts();
+    const wantsProposal = record === undefined && eyes.declarations.declared(key).is === 'wanted';
+    if (!wantsProposal) proposals.settle(key);
+    const proposal = record?.identity ?? (wantsProposal ? proposals.of(key) : 'unneeded');
+    const salt = proposal === 'unneeded' ? '' : proposal.salt;
+    const desired = await desiredOf(eyes.declarations, key, salt);
+    const base = { key, now: eyes.now(), desired, host, proposal } as const;
+    const image = await seeImage(eyes, desired, record);
+    if (record === undefined) return { ...base, image, ...NOTHING };
+    const seen = await seeRecorded(eyes, { record, desired, host }, signal);
+    return { ...base, image, ...seen };
+  };
+}
+
+/** What can be seen of an instance that was never recorded: it has no name on the host to look for. */
+const NOTHING = {
+  record: 'absent',
+  overlay: { state: 'absent' },
+  network: { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} },
+  boot: { state: 'absent' },
+  machine: { state: 'absent' },
+  guest: { state: 'silent' },
+} as const satisfies Partial<World>;
+
+async function seeImage(
+  eyes: Eyes,
+  desired: Desired,
+  record: InstanceRecord | undefined,
+): Promise<ImageState> {
+  const pinned = record?.image;
+  const wanted = desired.is === 'wanted' ? desired.instance.spec.image : undefined;
+  if (pinned !== undefined) return eyes.images.look(pinned);
+  return wanted === undefined ? { state: 'absent' } : eyes.images.look({ reference: wanted });
+}
+
+type Recorded = { readonly record: InstanceRecord; readonly desired: Desired; readonly host: HostFacts };
+
+async function seeRecorded(
+  eyes: Eyes,
+  recorded: Recorded,
+  signal: AbortSignal,
+): Promise<Pick<World, 'record' | 'overlay' | 'network' | 'boot' | 'machine' | 'guest'>> {
+  const { record, host } = recorded;
+  const { identity } = record;
+  const paths = pathsFor(host.roots, identity.id);
+  const [bytes, network, fields, machine] = await Promise.all([
+    eyes.storage.overlayBytes(identity.id),
+    eyes.network.look(identity),
+    readBootFields(paths),
+    seeMachine(eyes, recorded, signal),
+  ]);
+  return {
+    record,
+    overlay: bytes === undefined ? { state: 'absent' } : { state: 'ready', bytes },
+    network,
+    boot: fields === undefined ? { state: 'absent' } : { state: 'ready', fields },
+    machine,
+    guest: seeGuest(eyes, record, machine, paths.guestSocket),
+  };
+}
+
+async function seeMachine(
+  eyes: Eyes,
+  { record, desired, host }: Recorded,
+  signal: AbortSignal,
+): Promise<MachineState> {
+  const driver = eyes.drivers[hypervisorOf(record, desired, host)];
+  if (driver === undefined) return { state: 'absent' };
+  const { id } = record.identity;
+  return driver.observe({ id, paths: pathsFor(host.roots, id) }, signal);
+}
+
+/** The one that runs it now, else the one that is asked for. */
+function hypervisorOf(record: InstanceRecord, desired: Desired, host: HostFacts): Hypervisor {
+  if (record.run !== undefined) return record.run.hypervisor;
+  const asked = desired.is === 'wanted' ? desired.instance.spec.hypervisor : undefined;
+  return asked ?? host.defaultHypervisor;
+}
+
+function seeGuest(eyes: Eyes, record: InstanceRecord, machine: MachineState, socket: string): GuestState {
+  const { id } = record.identity;
+  if (machine.state === 'running' || machine.state === 'paused') return eyes.links.look(id, socket);
+  if (machine.state === 'absent') eyes.links.drop(id);
+  return { state: 'silent' };
+}
