@@ -20,9 +20,7 @@ const skipped = report.testResults.flatMap(({ name, assertionResults }) =>
     .map(({ fullName }) => `SKIPPED ${name.replace(`${process.cwd()}/`, '')}: ${fullName}`),
 );
 for (const line of skipped) console.log(line);
-const brokenFiles = report.testResults.filter(
-  ({ assertionResults }) => assertionResults.length === 0,
-).length;
+const brokenFiles = report.testResults.filter(({ assertionResults }) => assertionResults.length === 0).length;
 const failed = report.numFailedTests + brokenFiles;
 console.log(`${report.numPassedTests} passed, ${failed} failed, ${skipped.length} skipped`);
 if (failed > 0 || report.numPassedTests === 0) process.exitCode = 1;
