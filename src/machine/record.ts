@@ -22,7 +22,7 @@ export type Fields = Readonly<Record<string, string>>;
 
 export type Applied = { readonly generation: number; readonly fields: Fields };
 
-export type StopReason = 'Stopped' | 'Deleted' | 'Restart' | 'Recreate' | 'Exited' | 'NeverReady';
+export type StopReason = 'Stopped' | 'Deleted' | 'Restart' | 'Recreate' | 'NeverReady';
 
 /** The durable memory of one instance: `record.json`. Written before the change it announces. */
 export type InstanceRecord = {
@@ -45,10 +45,11 @@ export type InstanceRecord = {
   /** How that run ended, when the program told; cleared by the next start. */
   readonly exit?: ProgramExit & { readonly at: number };
   readonly stopping?: { readonly since: number; readonly because: StopReason };
+  /** When the last run was seen ended. Absent while a run is open: its machine should be there. */
   readonly stoppedAt?: number;
   /** Starts after the first that were answers to an exit or a crash. */
   readonly restarts: number;
-  /** Ends in a row without ten good minutes in between: the exponent of the backoff. */
+  /** Ends in a row that nobody asked for, without ten good minutes in between: the exponent of the backoff. */
   readonly failures: number;
   /** The annotation `hypeman.dev/restartedAt` as of the last start. */
   readonly restartedAt?: string;

@@ -11,13 +11,17 @@ export type Verdict =
       readonly reason: string;
       readonly message: string;
       readonly actions: readonly [Action, ...Action[]];
+      /** Look again after this time, not at once: what was asked for takes a while to show. */
+      readonly thenMs?: number;
     }
+  /** Nothing to do although not every rung holds: the declared policy wants it so. */
+  | { readonly is: 'rest'; readonly reason: string; readonly message: string }
   /** Nothing to do but wait; an event may wake the key earlier. */
   | { readonly is: 'waiting'; readonly reason: string; readonly message: string; readonly afterMs: number }
   /** Only the user, or somebody on the host, can move. */
   | { readonly is: 'stuck'; readonly reason: string; readonly message: string };
 
-/** The next step and why. At rest: no actions, `AtRest`. */
+/** The next step and why. `lookAgainMs` beside actions: not at once after them, but then. */
 export type Plan = {
   readonly actions: readonly Action[];
   readonly verdict: 'rest' | 'unmet' | 'waiting' | 'stuck';

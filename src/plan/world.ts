@@ -18,7 +18,10 @@ export type World = {
   readonly record: InstanceRecord | 'absent';
   /** Who this instance will be when it has no record yet; the same on every look until then. Needed only when wanted. */
   readonly proposal: Identity | 'unneeded';
+  /** The pinned image, by its digest; before anything is pinned, the image of the spec. */
   readonly image: ImageState;
+  /** The image of the spec when another one is pinned: it is pulled before anything is given up for it. */
+  readonly nextImage?: ImageState;
   readonly overlay: { readonly state: 'absent' } | { readonly state: 'ready'; readonly bytes: number };
   readonly network: NetworkState;
   /** The boot archive on disk, and what it was made from. */
@@ -45,7 +48,7 @@ export type Desired =
 /** `Invalid`: the text is refused. `SourceLost`: the directory or the server cannot be read. */
 export type Refusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };
 
-/** env and envFrom merged; values as digests keyed with the instance's salt. */
+/** env and envFrom merged: the name of each variable, and its value as a digest keyed with the instance's salt. */
 export type Environment =
   | { readonly is: 'ready'; readonly digests: Fields }
   | { readonly is: 'missing'; readonly reason: string; readonly message: string };
@@ -54,10 +57,18 @@ export type HostFacts = {
   readonly roots: Roots;
   readonly bootId: string;
   readonly nodeName: string;
+  /** Since when this controller has been looking: no guest is blamed for silence before that. */
+  readonly watchingSince: number;
   readonly defaultHypervisor: Hypervisor;
   readonly drivers: Readonly<Partial<Record<Hypervisor, DriverFacts>>>;
   readonly kernel:
-    | { readonly state: 'ready'; readonly version: string; readonly path: string; readonly initrd: string }
+    | {
+        readonly state: 'ready';
+        readonly version: string;
+        readonly path: string;
+        readonly initrd: string;
+        readonly cmdline: string;
+      }
     | { readonly state: 'missing'; readonly problem: string };
   /** Programs that this host lacks, with the package that brings each. */
   readonly missingTools: readonly { readonly tool: string; readonly fix: string }[];
