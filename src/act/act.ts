@@ -37,7 +37,7 @@ export function openAct(hands: Hands): Act {
       case 'write-boot':
         return writeBoot(hands, action);
       case 'start-machine':
-        return driverOf(hands, action.hypervisor).start(action.machine, signal);
+        return startMachine(hands, action, signal);
       case 'request-shutdown':
         return requestShutdown(hands, action, signal);
       case 'acknowledge-exit':
@@ -54,6 +54,16 @@ export function openAct(hands: Hands): Act {
 }
 
 type OnMachine = { readonly id: InstanceId; readonly hypervisor: Hypervisor };
+
+/** What the guest of an earlier run said must not be taken for this one's words. */
+async function startMachine(
+  hands: Hands,
+  { hypervisor, machine }: Extract<Action, { kind: 'start-machine' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  hands.links.drop(machine.id);
+  await driverOf(hands, hypervisor).start(machine, signal);
+}
 
 /** Both ways at once: init ends the program, and a guest without a living init hears the button. */
 async function requestShutdown(

@@ -34,6 +34,8 @@ export type GuestStat = {
 export type GuestLinks = {
   /** Connects, or keeps the connection there is, and says what the guest last told. */
   look(id: InstanceId, socketPath: string): GuestState;
+  /** What the guest said last, without a connection: its VMM may be gone. `silent` after a `drop`. */
+  lastTold(id: InstanceId): GuestState;
   /** Forgets the guest and closes its connection: its VMM is gone. */
   drop(id: InstanceId): void;
   /** The exit is on disk: init may power off. */

@@ -4,7 +4,10 @@ import type { HostFacts } from '../plan/world.ts';
 import type { Drivers } from './eyes.ts';
 
 /** Where the facts of the host come from. */
-export type HostSources = Pick<HostFacts, 'roots' | 'bootId' | 'nodeName' | 'defaultHypervisor'> & {
+export type HostSources = Pick<
+  HostFacts,
+  'roots' | 'bootId' | 'nodeName' | 'watchingSince' | 'defaultHypervisor'
+> & {
   readonly drivers: Drivers;
   readonly findKernel: (accelerator: DriverFacts['accelerator']) => Promise<HostFacts['kernel']>;
   readonly missingTools: () => Promise<HostFacts['missingTools']>;
@@ -41,7 +44,7 @@ function isHealthy({ kernel, missingTools, drivers, defaultHypervisor }: HostFac
 }
 
 async function gather(sources: HostSources): Promise<HostFacts> {
-  const { roots, bootId, nodeName, defaultHypervisor } = sources;
+  const { roots, bootId, nodeName, watchingSince, defaultHypervisor } = sources;
   const signal = AbortSignal.timeout(60_000);
   const drivers: Partial<Record<Hypervisor, DriverFacts>> = {};
   for (const driver of Object.values(sources.drivers)) drivers[driver.name] = await driver.facts(signal);
@@ -49,5 +52,5 @@ async function gather(sources: HostSources): Promise<HostFacts> {
     sources.findKernel(drivers[defaultHypervisor]?.accelerator),
     sources.missingTools(),
   ]);
-  return { roots, bootId, nodeName, defaultHypervisor, drivers, kernel, missingTools };
+  return { roots, bootId, nodeName, watchingSince, defaultHypervisor, drivers, kernel, missingTools };
 }

@@ -1,6 +1,5 @@
 import type { InstanceKey } from '../machine/ids.ts';
 import type { GuestState } from '../machine/guest.ts';
-import type { ImageState } from '../machine/image.ts';
 import type { Hypervisor, MachineState } from '../machine/machine.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { InstanceRecord } from '../machine/record.ts';
@@ -24,10 +23,10 @@ export function openLook(eyes: Eyes): Look {
     const salt = proposal === 'unneeded' ? '' : proposal.salt;
     const desired = await desiredOf(eyes.declarations, key, salt);
     const base = { key, now: eyes.now(), desired, host, proposal } as const;
-    const image = await seeImage(eyes, desired, record);
-    if (record === undefined) return { ...base, image, ...NOTHING };
+    const images = await seeImages(eyes, desired, record);
+    if (record === undefined) return { ...base, ...images, ...NOTHING };
     const seen = await seeRecorded(eyes, { record, desired, host }, signal);
-    return { ...base, image, ...seen };
+    return { ...base, ...images, ...seen };
   };
 }
 
@@ -41,15 +40,19 @@ const NOTHING = {
   guest: { state: 'silent' },
 } as const satisfies Partial<World>;
 
-async function seeImage(
+/** The pinned image stays the one that is spoken of; a newly wished one is seen beside it. */
+async function seeImages(
   eyes: Eyes,
   desired: Desired,
   record: InstanceRecord | undefined,
-): Promise<ImageState> {
+): Promise<Pick<World, 'image' | 'nextImage'>> {
   const pinned = record?.image;
-  const wanted = desired.is === 'wanted' ? desired.instance.spec.image : undefined;
-  if (pinned !== undefined) return eyes.images.look(pinned);
-  return wanted === undefined ? { state: 'absent' } : eyes.images.look({ reference: wanted });
+  const wished = desired.is === 'wanted' ? desired.instance.spec.image : undefined;
+  const next = wished === undefined ? undefined : () => eyes.images.look({ reference: wished });
+  if (pinned === undefined) return { image: (await next?.()) ?? { state: 'absent' } };
+  const image = await eyes.images.look(pinned);
+  if (next === undefined || wished === pinned.reference) return { image };
+  return { image, nextImage: await next() };
 }
 
 type Recorded = { readonly record: InstanceRecord; readonly desired: Desired; readonly host: HostFacts };
@@ -96,9 +99,12 @@ function hypervisorOf(record: InstanceRecord, desired: Desired, host: HostFacts)
   return asked ?? host.defaultHypervisor;
 }
 
+/**
+ * A guest that is gone may have said how it ended before it went: that is still told, until the hands
+ * start or end a machine and so drop the link.
+ */
 function seeGuest(eyes: Eyes, record: InstanceRecord, machine: MachineState, socket: string): GuestState {
   const { id } = record.identity;
   if (machine.state === 'running' || machine.state === 'paused') return eyes.links.look(id, socket);
-  if (machine.state === 'absent') eyes.links.drop(id);
-  return { state: 'silent' };
+  return eyes.links.lastTold(id);
 }
