@@ -1,0 +1,81 @@
+import { HypemanError } from '../../errors.ts';
+import type { Driver, MachineListener } from '../../machine/driver.ts';
+import type { InstanceId } from '../../machine/ids.ts';
+import type { Hypervisor, Machine, MachineEnd, MachineState } from '../../machine/machine.ts';
+import { endVmm, tell } from './world.ts';
+import type { FakeEvent, FakeVmm, FakeWorld } from './world.ts';
+
+export type FakeDriverOptions = {
+  readonly world: FakeWorld;
+  readonly onChange: MachineListener;
+  /** The hypervisor to pass for; QEMU by default. */
+  readonly name?: Hypervisor;
+};
+
+/**
+ * A hypervisor made of a Map, for tests and benches without machines. It keeps every promise of
+ * `Driver`; a second one on the same world is what a restarted controller opens.
+ */
+export function openFakeDriver({ world, onChange, name = 'qemu' }: FakeDriverOptions): Driver {
+  const ends = new Map<InstanceId, MachineEnd>();
+  const listener = (event: FakeEvent): void => {
+    if (event.kind === 'started' || event.kind === 'power-button') return;
+    if (event.kind === 'ended' && event.end !== undefined) ends.set(event.id, event.end);
+    onChange(event.id);
+  };
+  world.listeners.add(listener);
+  return {
+    name,
+    facts: () => Promise.resolve({ version: 'fake', accelerator: 'tcg' }),
+    observe: ({ id }) => Promise.resolve(stateIn(world, id, ends.get(id))),
+    start: (machine) => {
+      const refusal = startIn(world, machine);
+      if (refusal !== undefined) return Promise.reject(refusal);
+      ends.delete(machine.id);
+      return Promise.resolve();
+    },
+    pressPowerButton: ({ id }) => {
+      if (world.vmms.has(id)) tell(world, { kind: 'power-button', id });
+      return Promise.resolve();
+    },
+    kill: ({ id }) => {
+      endVmm(world, id);
+      ends.delete(id);
+      return Promise.resolve();
+    },
+    close: () => {
+      world.listeners.delete(listener);
+      return Promise.resolve();
+    },
+  };
+}
+
+function stateIn(world: FakeWorld, id: InstanceId, ended: MachineEnd | undefined): MachineState {
+  const vmm = world.vmms.get(id);
+  if (vmm === undefined) return { state: 'absent', ...(ended === undefined ? {} : { ended }) };
+  if (!vmm.answers) return { state: 'unknown', process: vmm.process, error: 'the fake VMM does not answer' };
+  return { state: vmm.status, process: vmm.process };
+}
+
+function startIn(world: FakeWorld, machine: Machine): HypemanError | undefined {
+  const known = world.vmms.get(machine.id);
+  if (known?.answers === false)
+    return new HypemanError(
+      'transient',
+      'MachineUnreachable',
+      `cannot start ${machine.id}: it does not answer`,
+    );
+  if (known !== undefined && known.status !== 'created') return undefined;
+  const refusal = world.refusal(machine);
+  if (refusal !== undefined) return refusal;
+  if (known !== undefined) known.status = 'running';
+  else world.vmms.set(machine.id, newVmm(world, machine));
+  tell(world, { kind: 'started', machine });
+  return undefined;
+}
+
+function newVmm(world: FakeWorld, machine: Machine): FakeVmm {
+  world.lastPid += 1;
+  const process = { pid: world.lastPid, startTime: world.lastPid, bootId: world.bootId };
+  return { machine, process, status: 'running', answers: true };
+}

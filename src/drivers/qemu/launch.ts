@@ -1,0 +1,170 @@
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HypemanError } from '../../errors.ts';
+import { readIfThere, removeFile, statIfThere } from '../../host/files.ts';
+import { ensureOwnedDirectory, ensureOwnedFile, concatenate } from '../../host/owned-files.ts';
+import { waitUntilGone } from '../../host/process-end.ts';
+import { signalProcess, spawnDetached } from '../../host/processes.ts';
+import type { Detached } from '../../host/processes.ts';
+import { connectUnix } from '../../host/unix-socket.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { InstancePaths } from '../../machine/paths.ts';
+import { recordVmm, removeTraces } from './adoption.ts';
+import { confined, deviceGroups } from './confinement.ts';
+import { startFailure } from './failure.ts';
+import type { FailedStart } from './failure.ts';
+import { Session } from './session.ts';
+import type { SessionListener } from './session.ts';
+import { argvFor, initrdOf } from './translate.ts';
+import type { QemuFacts } from './translate.ts';
+
+/** From the first instruction to an answer: 0.3 s at rest; many at once on a small host take turns. */
+const ANSWERS_WITHIN_MS = 30_000;
+const SOCKET_LOOK_MS = 10;
+const KILLED_WITHIN_MS = 10_000;
+/** The kernel looks for the next archive at a multiple of four (init/initramfs.c). */
+const ARCHIVE_ALIGNMENT = 4;
+/** Passable for the VMMs, so that each reaches what is its own; its list of names is root's. */
+const PASSABLE = { uid: 0, gid: 0, mode: 0o711 };
+
+/** A started VMM whose vCPUs wait for `cont`. */
+export type Launched = { readonly session: Session; readonly ended: Detached['ended'] };
+
+export type Launch = {
+  readonly machine: Machine;
+  readonly facts: QemuFacts;
+  readonly bootId: string;
+  readonly listener: SessionListener;
+};
+
+/**
+ * Starts the VMM of a machine that has none and returns once it answers. Throws what `startFailure`
+ * makes of it, or `SocketInUse`; no process and no file in /run is left then.
+ */
+export async function launchVmm(launch: Launch, signal: AbortSignal): Promise<Launched> {
+  const { machine, bootId } = launch;
+  const logFrom = (await statIfThere(machine.paths.vmmLog))?.size ?? 0;
+  await prepare(machine);
+  const vmm = await spawnVmm(launch);
+  const session = new Session(vmm.identity, machine.paths.controlSocket, launch.listener);
+  try {
+    await recordVmm(machine.paths, vmm.identity);
+    await answerOrEnd(session, vmm, { paths: machine.paths, signal });
+    return { session, ended: vmm.ended };
+  } catch (error) {
+    session.letGo();
+    const exit = await endVmm(vmm, bootId);
+    const log = ((await readIfThere(machine.paths.vmmLog)) ?? '').slice(logFrom);
+    if (exit !== undefined) await removeTraces(machine.paths);
+    if (signal.aborted) throw cancelled();
+    throw startFailure({
+      ...{ vmmUid: machine.owner.uid, log, cause: error },
+      ...(error === VMM_ENDED && exit !== undefined ? { exit } : {}),
+    });
+  }
+}
+
+const VMM_ENDED = new HypemanError('transient', 'MachineStartFailed', 'QEMU ended before it answered');
+
+async function answerOrEnd(
+  session: Session,
+  vmm: Detached,
+  { paths, signal }: { readonly paths: InstancePaths; readonly signal: AbortSignal },
+): Promise<void> {
+  const isOver = new AbortController();
+  try {
+    const ended = vmm.ended.then(() => {
+      throw VMM_ENDED;
+    });
+    await Promise.race([ended, answer(session, paths, AbortSignal.any([signal, isOver.signal]))]);
+  } finally {
+    isOver.abort();
+  }
+}
+
+/** How it ended; undefined when even SIGKILL did not end it in time, which leaves it to the next look. */
+async function endVmm(vmm: Detached, bootId: string): Promise<FailedStart['exit'] | undefined> {
+  await signalProcess(vmm.identity, bootId, 'SIGKILL');
+  const isGone = await waitUntilGone(vmm.identity, bootId, KILLED_WITHIN_MS);
+  return isGone ? vmm.ended : undefined;
+}
+
+async function spawnVmm({ machine, facts, bootId }: Launch): Promise<Detached> {
+  const needs = { kvm: facts.accelerator === 'kvm', tun: machine.nic !== undefined };
+  const groups = await deviceGroups(needs, machine.owner.sharedGid);
+  const [program, ...args] = confined([facts.program, ...argvFor(machine, facts)], machine.owner, groups);
+  return spawnDetached(program, args, { logPath: machine.paths.vmmLog, cwd: '/', bootId });
+}
+
+/** Everything the VMM opens, so that it owns what it writes and can read the rest. */
+async function prepare(machine: Machine): Promise<void> {
+  const { paths } = machine;
+  for (const socket of [paths.controlSocket, paths.guestSocket]) await proveSilent(socket);
+  await removeTraces(paths);
+  try {
+    await makeFiles(machine);
+  } catch (error) {
+    await removeTraces(paths);
+    throw startFailure({ vmmUid: machine.owner.uid, log: '', cause: error });
+  }
+}
+
+async function makeFiles({ paths, owner, initrd }: Machine): Promise<void> {
+  await ensureOwnedDirectory(paths.directory, { uid: 0, gid: owner.gid, mode: 0o710 });
+  await ensureOwnedFile(paths.consoleLog, { uid: owner.uid, gid: 0, mode: 0o640 });
+  if (initrd.length > 0)
+    await concatenate(initrd, initrdOf(paths), {
+      ...{ uid: owner.uid, gid: 0, mode: 0o400 },
+      alignment: ARCHIVE_ALIGNMENT,
+    });
+  await ensureOwnedDirectory(dirname(paths.runDirectory), PASSABLE);
+  await ensureOwnedDirectory(paths.runDirectory, { uid: owner.uid, gid: owner.gid, mode: 0o750 });
+}
+
+/** A socket file without a listener is a left-over; one that answers belongs to somebody we do not know. */
+async function proveSilent(path: string): Promise<void> {
+  if ((await statIfThere(path)) === undefined) return;
+  const stranger = await connectUnix(path, 200).catch(() => undefined);
+  if (stranger === undefined) return;
+  stranger.destroy();
+  throw new HypemanError(
+    'transient',
+    'SocketInUse',
+    `a process that is not ours answers on ${path}; end it first`,
+  );
+}
+
+/** Returns when the VMM has answered over QMP and waits for `cont`. */
+async function answer(session: Session, paths: InstancePaths, signal: AbortSignal): Promise<undefined> {
+  const end = Date.now() + ANSWERS_WITHIN_MS;
+  while ((await statIfThere(paths.controlSocket)) === undefined) {
+    signal.throwIfAborted();
+    if (Date.now() > end) throw tooLate();
+    await delay(SOCKET_LOOK_MS);
+  }
+  for (;;) {
+    const seen = await session.state();
+    if (seen.state === 'created') return;
+    signal.throwIfAborted();
+    if (Date.now() > end || seen.state !== 'unknown') throw tooLate();
+    await delay(SOCKET_LOOK_MS);
+  }
+}
+
+function cancelled(): HypemanError {
+  return new HypemanError('transient', 'Cancelled', 'the start was given up because the controller ends');
+}
+
+function tooLate(): HypemanError {
+  return new HypemanError(
+    'transient',
+    'MachineStartFailed',
+    `it did not answer within ${ANSWERS_WITHIN_MS / 1000} s`,
+  );
+}
+
+/** Lets the vCPUs run. QEMU has read the initrd by then; its mapping keeps the removed file. */
+export async function runVcpus(session: Session, paths: InstancePaths): Promise<void> {
+  await session.execute('cont', ANSWERS_WITHIN_MS);
+  await removeFile(initrdOf(paths));
+}
