@@ -7,8 +7,10 @@ import type { InstanceRecord } from '../machine/record.ts';
  * reading; the lock on the state directory makes this process their only writer.
  */
 export type Storage = {
-  /** Every record on disk, read once at start; a record that cannot be read is reported, never dropped. */
+  /** Every record on disk, read once at start; a record that cannot be read is a problem, never dropped. */
   records(): readonly InstanceRecord[];
+  /** Records found at start that cannot be used. Their directories are never collected. */
+  problems(): readonly RecordProblem[];
   recordOf(key: string): InstanceRecord | undefined;
   /** Durable when it returns. Creates the instance's directory on first use. */
   writeRecord(record: InstanceRecord): Promise<void>;
@@ -23,3 +25,6 @@ export type Storage = {
   /** Removes directories without a record and left-over temporary files. Returns what went. */
   collect(): Promise<readonly string[]>;
 };
+
+/** `message` names the file, what is wrong with it, and what to do. */
+export type RecordProblem = { readonly directory: string; readonly message: string };

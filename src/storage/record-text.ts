@@ -1,0 +1,83 @@
+import type { InstanceRecord } from '../machine/record.ts';
+
+/** `unreadable` carries why, as one clause for a user. */
+export type RecordReading =
+  | { readonly is: 'record'; readonly record: InstanceRecord }
+  | { readonly is: 'unreadable'; readonly why: string };
+
+export function textOfRecord(record: InstanceRecord): string {
+  return `${JSON.stringify(record, undefined, 2)}\n`;
+}
+
+/**
+ * Parses a `record.json`. Everything without which an instance cannot be found again, or could harm
+ * another, is checked; a field that a later version added is kept as it is.
+ */
+export function readRecord(text: string, directoryName: string): RecordReading {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { is: 'unreadable', why: 'it is not JSON' };
+  }
+  if (!isObject(value)) return { is: 'unreadable', why: 'it is not an object' };
+  if (value.version !== 1)
+    return { is: 'unreadable', why: 'it was written by another version of hypeman-controller' };
+  const wrong = wrongFields(value);
+  if (wrong.length > 0)
+    return { is: 'unreadable', why: `these fields are missing or wrong: ${wrong.join(', ')}` };
+  if (!isRecord(value)) return { is: 'unreadable', why: 'its identity is missing' };
+  if (value.identity.id !== directoryName)
+    return { is: 'unreadable', why: `it belongs to instance ${value.identity.id}, not to this directory` };
+  return { is: 'record', record: value };
+}
+
+type Check = (value: unknown) => boolean;
+const isText: Check = (value) => typeof value === 'string' && value !== '';
+const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isTime: Check = (value) => typeof value === 'number' && Number.isFinite(value);
+const maybe =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+
+const FIELDS: Readonly<Record<string, Check>> = {
+  key: (value) => typeof value === 'string' && /^[^/]+\/[^/]+$/.test(value),
+  uid: isText,
+  'identity.id': isText,
+  'identity.ip': isText,
+  'identity.gateway': isText,
+  'identity.mac': isText,
+  'identity.tap': isText,
+  'identity.salt': isText,
+  // Root as the owner of a VMM would undo every wall around it.
+  'identity.owner.uid': (value) => isCount(value) && value !== 0,
+  'identity.owner.gid': (value) => isCount(value) && value !== 0,
+  'identity.owner.sharedGid': isCount,
+  createdAt: isTime,
+  image: maybe(isObject),
+  run: maybe((value) => isObject(value) && isTime(value.startedAt) && isObject(value.applied)),
+  exit: maybe((value) => isObject(value) && isTime(value.at)),
+  stopping: maybe((value) => isObject(value) && isTime(value.since)),
+  stoppedAt: maybe(isTime),
+  restarts: isCount,
+  failures: isCount,
+};
+
+function wrongFields(value: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.entries(FIELDS)
+    .filter(([path, check]) => !check(at(value, path.split('.'))))
+    .map(([path]) => path);
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((inside, name) => (isObject(inside) ? inside[name] : undefined), value);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isRecord(value: object): value is InstanceRecord {
+  return 'identity' in value && isObject(value.identity);
+}

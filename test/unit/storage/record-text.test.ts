@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { readRecord, textOfRecord } from '../../../src/storage/record-text.ts';
+import { freshRecord } from '../../support/records.ts';
+
+const record = freshRecord('web');
+const id = record.identity.id;
+
+function whyUnreadable(text: string, directory: string = id): string {
+  const reading = readRecord(text, directory);
+  return reading.is === 'unreadable' ? reading.why : 'it was readable';
+}
+
+describe('a record on disk', () => {
+  test('reads back as it was written', () => {
+    const full = freshRecord('web', {
+      image: { reference: 'nginx', digest: 'sha256:1' },
+      run: { startedAt: 5, hypervisor: 'qemu', applied: { generation: 2, fields: { vcpus: '2' } } },
+      exit: { at: 6, code: 137, message: 'killed by signal 9 (KILL) - OOM' },
+      stopping: { since: 7, because: 'Restart' },
+      restartedAt: '2026-01-01',
+    });
+    expect(readRecord(textOfRecord(full), id)).toEqual({ is: 'record', record: full });
+  });
+
+  test('keeps a field that a later version added', () => {
+    const text = JSON.stringify({ ...record, colour: 'green' });
+    expect(readRecord(text, id)).toMatchObject({ is: 'record', record: { colour: 'green' } });
+  });
+
+  test.each([
+    ['', 'it is not JSON'],
+    [textOfRecord(record).slice(0, -20), 'it is not JSON'],
+    ['[]', 'it is not an object'],
+    [JSON.stringify({ ...record, version: 2 }), 'another version'],
+    [JSON.stringify({ ...record, uid: '', failures: -1 }), 'uid, failures'],
+    [JSON.stringify({ ...record, identity: undefined }), 'identity.id'],
+    [JSON.stringify({ ...record, run: { startedAt: 'yesterday' } }), 'run'],
+  ])('that says %j is unreadable, and says why', (text, why) => {
+    expect(whyUnreadable(text)).toContain(why);
+  });
+
+  test('never makes root the owner of a VMM', () => {
+    const owner = { ...record.identity.owner, uid: 0 };
+    const text = JSON.stringify({ ...record, identity: { ...record.identity, owner } });
+    expect(whyUnreadable(text)).toContain('identity.owner.uid');
+  });
+
+  test('copied into the directory of another instance is refused', () => {
+    expect(whyUnreadable(textOfRecord(record), 'someoneelse')).toContain('belongs to instance');
+  });
+});
