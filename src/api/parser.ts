@@ -1,0 +1,116 @@
+import type { DeclaredSpec } from './declared-spec.ts';
+import { specOf } from './defaults.ts';
+import type { Instance, Problem } from './instance.ts';
+import { readMetadata } from './metadata.ts';
+import { nearestOf } from './nearest.ts';
+import { orList, pathText, problem } from './problem.ts';
+import { isMapping, valueAt } from './raw.ts';
+import { schemaProblems, type SchemaProblem } from './schema-problems.ts';
+import { openSchema, type SpecSchema } from './schema.ts';
+import { parseSecret, type ParsedSecret } from './secret-document.ts';
+import { specProblems, specWarnings } from './spec-rules.ts';
+import { UNSUPPORTED, unsupportedProblems, type SourceKind, type Unsupported } from './supported.ts';
+
+export const API_VERSION = 'hypeman.dev/v1alpha1';
+
+/** A document read: an Instance, or everything that is wrong with it at once. */
+export type Parsed =
+  | { readonly is: 'good'; readonly instance: Instance; readonly warnings: readonly Problem[] }
+  | {
+      readonly is: 'bad';
+      /** Whose declaration it was, as far as that could be read. */
+      readonly namespace?: string;
+      readonly name?: string;
+      readonly problems: readonly [Problem, ...Problem[]];
+    };
+
+export type Parser = {
+  /** Never fails and keeps nothing: the same document gives the same answer. */
+  instance(document: unknown, context: { readonly source: SourceKind }): Parsed;
+  secret(document: unknown): ParsedSecret;
+};
+
+/**
+ * A parser that judges by the given CRD (the parsed text of `crds/hypeman.dev_instances.yaml`). With a
+ * CRD that has no schema every Instance is bad, and the problem says so. `unsupported` is what this
+ * version refuses; tests of the rules pass none.
+ */
+export function openParser(
+  crd: unknown,
+  { unsupported = UNSUPPORTED }: { readonly unsupported?: readonly Unsupported[] } = {},
+): Parser {
+  const schema = openSchema<DeclaredSpec>(crd);
+  return {
+    instance: (document, { source }) => parseInstance(document, { source, unsupported, schema }),
+    secret: parseSecret,
+  };
+}
+
+type Judge = {
+  readonly source: SourceKind;
+  readonly unsupported: readonly Unsupported[];
+  readonly schema: SpecSchema<DeclaredSpec> | undefined;
+};
+
+function parseInstance(document: unknown, { source, unsupported, schema }: Judge): Parsed {
+  if (schema === undefined)
+    return bad([problem([], 'the Instance schema cannot be read: reinstall hypeman-controller')]);
+  if (!isMapping(document))
+    return bad([problem([], 'is not an object: it must have apiVersion, kind, metadata and spec')]);
+  const { problems: ofMetadata, ...metadata } = readMetadata(document, 'label');
+  const spec = document.spec;
+  const isSpec = schema.validate(spec);
+  const ofRules = isMapping(spec)
+    ? [...specProblems(spec, source), ...unsupportedProblems(spec, source, unsupported)]
+    : [];
+  const ofSchema = isSpec ? [] : schemaProblems(spec, schema.validate.errors ?? [], schema.fields);
+  const problems = [...envelopeProblems(document), ...ofMetadata, ...merged(ofSchema, ofRules)];
+  if (isSpec && problems.length === 0) {
+    return { is: 'good', instance: { ...metadata, spec: specOf(spec) }, warnings: specWarnings(spec) };
+  }
+  return bad(problems, metadata);
+}
+
+function bad(problems: readonly Problem[], found: { namespace?: string; name?: string } = {}): Parsed {
+  const [first = problem([], 'is not an Instance'), ...others] = problems;
+  const { namespace, name } = found;
+  return {
+    is: 'bad',
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined || name === '' ? {} : { name }),
+    problems: [first, ...others],
+  };
+}
+
+const FIELDS = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
+
+function envelopeProblems(document: Readonly<Record<string, unknown>>): readonly Problem[] {
+  const isOurs =
+    valueAt(document, ['apiVersion']) === API_VERSION && valueAt(document, ['kind']) === 'Instance';
+  return [
+    ...(isOurs
+      ? []
+      : [problem(['kind'], `this is no Instance: write apiVersion: ${API_VERSION} and kind: Instance`)]),
+    ...Object.keys(document)
+      .filter((key) => !FIELDS.includes(key))
+      .map((key) => {
+        const near = nearestOf(key, FIELDS);
+        return problem(
+          [key],
+          `unknown field ${key}: ${near === undefined ? `remove it, or move it into ${orList(['metadata', 'spec'])}` : `did you mean ${near}?`}`,
+        );
+      }),
+  ];
+}
+
+/** One problem for one value: a rule knows more about it than the schema, the first complaint more than the next. */
+function merged(ofSchema: readonly SchemaProblem[], ofRules: readonly Problem[]): readonly Problem[] {
+  const told = new Set(ofRules.map(({ pointer }) => pathText(pointer)));
+  const others = ofSchema.filter(({ pointer, isAboutValue }) => {
+    const path = pathText(pointer);
+    if (isAboutValue && told.has(path)) return false;
+    told.add(path);
+    return true;
+  });
+  return [...others.map(({ pointer, message }) => ({ pointer, message })), ...ofRules];
+}

@@ -1,0 +1,269 @@
+/**
+ * Good and bad Instances as data, judged by every rule there is, whether this version acts on it or not.
+ * Our parser must agree with each row; `server` is what a Kubernetes API server that knows CEL says.
+ */
+export type ObjectCase = {
+  readonly title: string;
+  readonly document: Readonly<Record<string, unknown>>;
+  /** Paths of everything that is wrong; none: the object is good. */
+  readonly problems: readonly string[];
+  readonly warnings?: readonly string[];
+  readonly server: 'accepts' | 'refuses';
+};
+
+const IMAGE = 'docker.io/library/nginx:1.29';
+
+function instance(spec: unknown, metadata: unknown = { name: 'web' }): Readonly<Record<string, unknown>> {
+  return { apiVersion: 'hypeman.dev/v1alpha1', kind: 'Instance', metadata, spec };
+}
+
+function good(title: string, spec: Record<string, unknown>, warnings: readonly string[] = []): ObjectCase {
+  return { title, document: instance({ image: IMAGE, ...spec }), problems: [], warnings, server: 'accepts' };
+}
+
+/** Refused by both. */
+function bad(title: string, spec: Record<string, unknown>, problems: readonly string[]): ObjectCase {
+  return { title, document: instance({ image: IMAGE, ...spec }), problems, server: 'refuses' };
+}
+
+/** Refused by us alone: no schema or CEL can tell. */
+function badToUs(title: string, spec: Record<string, unknown>, problems: readonly string[]): ObjectCase {
+  return { ...bad(title, spec, problems), server: 'accepts' };
+}
+
+const EGRESS = { network: { egress: { enabled: true } } };
+
+function credential(rule: Record<string, unknown> = {}, source = 'KEY'): Record<string, unknown> {
+  const as = { header: 'Authorization', format: 'Bearer ${value}' };
+  return { source: { env: source }, inject: [{ hosts: ['api.example.com'], as, ...rule }] };
+}
+
+function withCredential(rule: Record<string, unknown>): Record<string, unknown> {
+  return { ...EGRESS, env: { KEY: 'real' }, credentials: { KEY: credential(rule) } };
+}
+
+const ORIGIN: readonly ObjectCase[] = [
+  good('an image is all that is needed', {}),
+  good('a digest', { image: `docker.io/library/nginx@sha256:${'a'.repeat(64)}` }),
+  good('a registry with a port', { image: 'localhost:5000/team/app_x:v1' }),
+  good('a local OCI layout', { image: 'oci:/srv/images/demo:latest' }),
+  {
+    title: 'a fork',
+    document: instance({ forkFrom: { instance: 'base', fromRunning: true, credentials: 'None' } }),
+    problems: [],
+    server: 'accepts',
+  },
+  bad('both image and forkFrom', { forkFrom: { instance: 'base' } }, ['spec.forkFrom']),
+  {
+    title: 'neither image nor forkFrom',
+    document: instance({}),
+    problems: ['spec.image'],
+    server: 'refuses',
+  },
+  bad('an image with a scheme', { image: 'https://docker.io/library/nginx' }, ['spec.image']),
+  bad('an image in capitals', { image: 'docker.io/Library/Nginx' }, ['spec.image']),
+  bad('a fork of nothing', { image: undefined, forkFrom: {} }, ['spec.forkFrom.instance']),
+];
+
+const NAMES: readonly ObjectCase[] = ['Web', 'my_app', '-web', 'web-', 'a.b', 'a'.repeat(64)].map((name) => ({
+  title: `the name ${name}`,
+  document: instance({ image: IMAGE }, { name }),
+  problems: ['metadata.name'],
+  server: 'refuses',
+}));
+
+const FIELDS: readonly ObjectCase[] = [
+  badToUs('a field nobody knows', { vpcus: 4 }, ['spec.vpcus']),
+  badToUs('a field of the reference system', { hotplug_size: '1GB' }, ['spec.hotplug_size']),
+  bad('a number as text', { vcpus: '2' }, ['spec.vcpus']),
+  bad('no virtual CPU', { vcpus: 0 }, ['spec.vcpus']),
+  bad('half a virtual CPU', { vcpus: 1.5 }, ['spec.vcpus']),
+  bad('a state in small letters', { state: 'running' }, ['spec.state']),
+  bad('a restart policy that does not exist', { restartPolicy: 'Sometimes' }, ['spec.restartPolicy']),
+  bad('a hypervisor that does not exist', { hypervisor: 'xen' }, ['spec.hypervisor']),
+  bad('a command line as one text', { cmd: 'nginx -g daemon' }, ['spec.cmd']),
+  badToUs('a NUL in a word', { cmd: ['a\0b'] }, ['spec.cmd[0]']),
+  badToUs('a device twice', { devices: ['gpu0', 'gpu0'] }, ['spec.devices[1]']),
+  bad('a tag with an odd character', { tags: { team: 'a|b' } }, ['spec.tags.team']),
+  badToUs('a tag with an odd key', { tags: { 'a|b': 'x' } }, ['spec.tags["a|b"]']),
+  good('placement', {
+    nodeSelector: { disk: 'ssd' },
+    tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoSchedule' }],
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } } },
+  }),
+];
+
+const QUANTITIES: readonly ObjectCase[] = [
+  good('sizes in every grammar', {
+    size: '2GB',
+    overlaySize: '20Gi',
+    hotplugSize: 1073741824,
+    diskIoBps: '100MB/s',
+  }),
+  good('bandwidth in bits and in bytes', {
+    network: { bandwidthDownload: '1Gbps', bandwidthUpload: '125MB/s' },
+  }),
+  bad('a size in bits', { size: '10Gb' }, ['spec.size']),
+  bad('an ambiguous bandwidth', { network: { bandwidthUpload: '125MBps' } }, [
+    'spec.network.bandwidthUpload',
+  ]),
+  bad('another ambiguous bandwidth', { network: { bandwidthDownload: '1Gb/s' } }, [
+    'spec.network.bandwidthDownload',
+  ]),
+  bad('a rate for a size', { overlaySize: '100MB/s' }, ['spec.overlaySize']),
+  bad('a size of another kind', { size: true }, ['spec.size']),
+  badToUs('too little memory', { size: '1MB' }, ['spec.size']),
+  badToUs('too much memory', { size: '1PB' }, ['spec.size']),
+  badToUs('memory that is no whole MiB', { size: 1_000_000_000 }, ['spec.size']),
+];
+
+const ENVIRONMENT: readonly ObjectCase[] = [
+  good('variables, Secrets, and both', {
+    env: { PORT: '3000', 'my.key-1': '' },
+    envFrom: [{ secretRef: { name: 'app', optional: true } }],
+  }),
+  bad('a variable that YAML reads as a number', { env: { PORT: 3000 } }, ['spec.env.PORT']),
+  bad('a variable that YAML reads as a boolean', { env: { DEBUG: true } }, ['spec.env.DEBUG']),
+  badToUs('a variable with a bad name', { env: { 'A=B': 'x' } }, ['spec.env["A=B"]']),
+  bad('an envFrom with both', { envFrom: [{ secretRef: { name: 'a' }, fileRef: { path: 'b' } }] }, [
+    'spec.envFrom[0]',
+    'spec.envFrom[0].fileRef',
+  ]),
+  bad('an envFrom with neither', { envFrom: [{}] }, ['spec.envFrom[0]']),
+  badToUs('a file of the node', { envFrom: [{ fileRef: { path: '/etc/shadow' } }] }, [
+    'spec.envFrom[0].fileRef',
+  ]),
+];
+
+const EGRESS_RULES: readonly ObjectCase[] = [
+  good('a credential', withCredential({ hosts: ['api.example.com', '*.example.com', '192.0.2.1'] })),
+  good('a credential from a Secret', {
+    ...EGRESS,
+    envFrom: [{ secretRef: { name: 's' } }],
+    credentials: { KEY: credential() },
+  }),
+  good('a credential for everybody', withCredential({ hosts: undefined }), [
+    'spec.credentials.KEY.inject[0]',
+  ]),
+  good('two headers for one host', {
+    ...EGRESS,
+    env: { A: 'x', B: 'y' },
+    credentials: {
+      A: credential({}, 'A'),
+      B: credential({ as: { header: 'X-Key', format: '${value}' } }, 'B'),
+    },
+  }),
+  bad('a credential without egress', { env: { KEY: 'x' }, credentials: { KEY: credential() } }, [
+    'spec.credentials',
+  ]),
+  bad('egress without a network', { network: { enabled: false, egress: { enabled: true } } }, [
+    'spec.network.egress.enabled',
+  ]),
+  bad('a credential without a source', { ...EGRESS, credentials: { KEY: credential() } }, [
+    'spec.credentials.KEY.source.env',
+  ]),
+  badToUs('a credential with a blank source', { ...withCredential({}), env: { KEY: ' ' } }, [
+    'spec.credentials.KEY.source.env',
+  ]),
+  bad('a format without a value', withCredential({ as: { header: 'X-Key', format: 'Bearer' } }), [
+    'spec.credentials.KEY.inject[0].as.format',
+  ]),
+  badToUs(
+    'a format with a line break',
+    withCredential({ as: { header: 'X-Key', format: '${value}\r\nX: y' } }),
+    ['spec.credentials.KEY.inject[0].as.format'],
+  ),
+  bad(
+    'a header of the connection',
+    withCredential({ as: { header: 'Content-Length', format: '${value}' } }),
+    ['spec.credentials.KEY.inject[0].as.header'],
+  ),
+  bad('a header with a space', withCredential({ as: { header: 'X Key', format: '${value}' } }), [
+    'spec.credentials.KEY.inject[0].as.header',
+  ]),
+  bad(
+    'no rule',
+    { ...EGRESS, env: { KEY: 'x' }, credentials: { KEY: { source: { env: 'KEY' }, inject: [] } } },
+    ['spec.credentials.KEY.inject'],
+  ),
+  ...['https://api.example.com', 'api.example.com/v1', 'a_b.example.com'].map((host) =>
+    bad(`the host ${host}`, withCredential({ hosts: [host] }), ['spec.credentials.KEY.inject[0].hosts[0]']),
+  ),
+  ...['api.example.com:443', '*', '*.com', 'api.*.com', '*.192.0.2.1', '1.2.3'].map((host) =>
+    badToUs(`the host ${host}`, withCredential({ hosts: [host] }), [
+      'spec.credentials.KEY.inject[0].hosts[0]',
+    ]),
+  ),
+  badToUs(
+    'two rules for one header and overlapping hosts',
+    {
+      ...EGRESS,
+      env: { A: 'x', B: 'y' },
+      credentials: { A: credential({ hosts: ['*.example.com'] }, 'A'), B: credential({}, 'B') },
+    },
+    ['spec.credentials.B.inject[0]'],
+  ),
+  good('a limit without a network', { network: { enabled: false, bandwidthUpload: '1MB/s' } }, [
+    'spec.network.bandwidthUpload',
+  ]),
+];
+
+const DATA = { volume: 'data', mountPath: '/mnt/data' };
+
+const VOLUMES: readonly ObjectCase[] = [
+  good('volumes', {
+    volumes: [
+      DATA,
+      { ...DATA, volume: 'more', mountPath: '/srv', readonly: true, overlay: true, overlaySize: '1GB' },
+    ],
+  }),
+  bad('an overlay over a writable volume', { volumes: [{ ...DATA, overlay: true, overlaySize: '1GB' }] }, [
+    'spec.volumes[0].overlay',
+  ]),
+  bad('an overlay without a size', { volumes: [{ ...DATA, readonly: true, overlay: true }] }, [
+    'spec.volumes[0].overlaySize',
+  ]),
+  bad('a size without an overlay', { volumes: [{ ...DATA, overlaySize: '1GB' }] }, [
+    'spec.volumes[0].overlaySize',
+  ]),
+  bad('a relative mount path', { volumes: [{ ...DATA, mountPath: 'data' }] }, ['spec.volumes[0].mountPath']),
+  ...['/', '/etc', '/usr/share/x', '/srv/../proc'].map((mountPath) =>
+    badToUs(`a mount over ${mountPath}`, { volumes: [{ ...DATA, mountPath }] }, [
+      'spec.volumes[0].mountPath',
+    ]),
+  ),
+  bad('one path twice', { volumes: [DATA, { ...DATA, volume: 'more' }] }, ['spec.volumes[1].mountPath']),
+  badToUs('one path in two spellings', { volumes: [DATA, { volume: 'more', mountPath: '/mnt//data/' }] }, [
+    'spec.volumes[1].mountPath',
+  ]),
+  bad('one volume twice', { volumes: [DATA, { ...DATA, mountPath: '/srv' }] }, ['spec.volumes[1].volume']),
+  badToUs(
+    'more devices than fit',
+    {
+      volumes: Array.from({ length: 12 }, (_, at) => ({
+        ...{ volume: `v${at}`, mountPath: `/mnt/${at}` },
+        ...{ readonly: true, overlay: true, overlaySize: '1GB' },
+      })),
+    },
+    ['spec.volumes'],
+  ),
+];
+
+const SEVERAL: readonly ObjectCase[] = [
+  bad(
+    'everything that is wrong is told at once',
+    { vcpus: 0, size: '10Gb', env: { PORT: 1 }, colour: 'red', state: 'On' },
+    ['spec.colour', 'spec.env.PORT', 'spec.size', 'spec.state', 'spec.vcpus'],
+  ),
+];
+
+export const OBJECTS: readonly ObjectCase[] = [
+  ...ORIGIN,
+  ...NAMES,
+  ...FIELDS,
+  ...QUANTITIES,
+  ...ENVIRONMENT,
+  ...EGRESS_RULES,
+  ...VOLUMES,
+  ...SEVERAL,
+];
