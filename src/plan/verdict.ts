@@ -29,3 +29,40 @@ export type Plan = {
   readonly message: string;
   readonly lookAgainMs?: number;
 };
+
+export const met: Verdict = { is: 'met' };
+
+export function unmet(reason: string, message: string, ...actions: [Action, ...Action[]]): Verdict {
+  return { is: 'unmet', reason, message, actions };
+}
+
+/** Unmet, and asked for: the answer is looked for after `thenMs`, not at once. */
+export function asked(
+  thenMs: number,
+  reason: string,
+  message: string,
+  ...actions: [Action, ...Action[]]
+): Verdict {
+  return { is: 'unmet', reason, message, actions, thenMs };
+}
+
+export function waiting(reason: string, message: string, afterMs: number): Verdict {
+  return { is: 'waiting', reason, message, afterMs };
+}
+
+export function stuck(reason: string, message: string): Verdict {
+  return { is: 'stuck', reason, message };
+}
+
+export function resting(reason: string, message: string): Verdict {
+  return { is: 'rest', reason, message };
+}
+
+/** The verdict of the first rung that is not met. */
+export function firstUnmet<W extends World>(ladder: readonly Rung<W>[], world: W): Verdict {
+  for (const rung of ladder) {
+    const verdict = rung(world);
+    if (verdict.is !== 'met') return verdict;
+  }
+  return met;
+}

@@ -76,5 +76,7 @@ export type HostFacts = {
 
 export type Wanted = Extract<Desired, { is: 'wanted' }>;
 export type WantedWorld = World & { readonly desired: Wanted };
-/** A wanted world whose instance has been recorded: it has an identity. */
-export type RecordedWorld = WantedWorld & { readonly record: InstanceRecord };
+/** A world whose instance has been recorded: it has an identity, and may have left something anywhere. */
+export type KnownWorld = World & { readonly record: InstanceRecord };
+/** Recorded, and wanted. */
+export type RecordedWorld = WantedWorld & KnownWorld;

@@ -1,0 +1,33 @@
+import type { Outcome } from '../outcome.ts';
+import { ownRecord, programRuns } from '../run-state.ts';
+import type { World } from '../world.ts';
+import type { Claim } from './claim.ts';
+import { claim } from './claim.ts';
+
+/** True: the declared state is reached, and for Running the program runs. Else: the step that is due, and why. */
+export function readyClaim(world: World, outcome: Outcome): Claim {
+  const { reason, message } = outcome.is === 'planned' ? outcome.plan : outcome.failure;
+  if (outcome.is === 'failed' && outcome.failure.fate === 'bug')
+    return claim('Ready', 'Unknown', reason, message);
+  return reachedClaim(world) ?? claim('Ready', isUnclear(world) ? 'Unknown' : 'False', reason, message);
+}
+
+function reachedClaim(world: World): Claim | undefined {
+  if (world.desired.is === 'gone')
+    return claim('Ready', 'False', 'Deleting', 'the instance is being removed');
+  if (world.desired.is === 'held') return undefined;
+  if (world.desired.instance.spec.state === 'Stopped')
+    return isStopped(world) ? claim('Ready', 'True', 'Stopped', 'stopped, as declared') : undefined;
+  return programRuns(world) ? claim('Ready', 'True', 'ProgramRunning', 'the program runs') : undefined;
+}
+
+/** Nobody can say now whether what runs is what is wanted. */
+function isUnclear({ desired, machine, record }: World): boolean {
+  return machine.state === 'unknown' || (desired.is === 'held' && record !== 'absent');
+}
+
+function isStopped(world: World): boolean {
+  const record = ownRecord(world);
+  if (record === undefined || world.machine.state !== 'absent' || record.stopping !== undefined) return false;
+  return record.run === undefined || record.stoppedAt !== undefined;
+}

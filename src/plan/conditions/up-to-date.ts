@@ -1,0 +1,35 @@
+import { isRecorded } from '../plan.ts';
+import { changesAtRestart, pendingOf } from '../wishes.ts';
+import type { RecordedWorld, World } from '../world.ts';
+import type { Claim } from './claim.ts';
+import { claim } from './claim.ts';
+
+/** True: what runs, or the next start, is what the spec says. False lists every field that waits. */
+export function upToDateClaim(world: World): Claim {
+  const { desired } = world;
+  if (desired.is === 'held')
+    return claim('UpToDate', 'Unknown', desired.refused.reason, desired.refused.message);
+  if (!isRecorded(world)) return upToDate;
+  const pending = pendingOf(world);
+  if (pending.length > 0) return pendingClaim(world, pending);
+  const { environment } = world.desired;
+  if (environment.is === 'missing' && world.record.run !== undefined)
+    return claim('UpToDate', 'Unknown', environment.reason, environment.message);
+  return upToDate;
+}
+
+const upToDate = claim('UpToDate', 'True', 'UpToDate', 'what runs, or the next start, is what the spec says');
+
+function pendingClaim(world: RecordedWorld, pending: readonly string[]): Claim {
+  const all = pending.join(', ');
+  const atRestart = changesAtRestart(world);
+  const beyond = pending.filter((path) => !atRestart.includes(path));
+  if (beyond.length === 0)
+    return claim('UpToDate', 'False', 'RestartRequired', `the next restart brings ${all}`);
+  return claim('UpToDate', 'False', 'RecreateRequired', `waiting: ${all}; ${beyond.map(cureFor).join('; ')}`);
+}
+
+function cureFor(path: string): string {
+  if (path === 'overlaySize') return 'overlaySize never shrinks: a smaller one needs a new instance';
+  return `${path} needs updatePolicy Recreate, which discards the overlay`;
+}

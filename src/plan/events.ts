@@ -1,0 +1,107 @@
+import type { InstanceEvent } from '../api/reported.ts';
+import type { Condition, InstanceStatus } from '../api/status.ts';
+
+type Words = Pick<InstanceEvent, 'type' | 'reason' | 'message'>;
+type Change = (before: InstanceStatus, after: InstanceStatus) => Words | undefined;
+
+const NOTHING: InstanceStatus = { observedGeneration: 0, conditions: [] };
+
+/** What happened between two statuses, for `describe`: each thing once, when it happens. */
+export function eventsOf(
+  previous: InstanceStatus | undefined,
+  status: InstanceStatus,
+  now: number,
+): readonly InstanceEvent[] {
+  return CHANGES.map((change) => change(previous ?? NOTHING, status))
+    .filter((words) => words !== undefined)
+    .map((words) => ({ ...words, at: now }));
+}
+
+const created: Change = (before, after) =>
+  after.id === undefined || after.id === before.id
+    ? undefined
+    : normal('Created', `recorded as ${after.id}, address ${after.network?.ip ?? 'none'}`);
+
+const imagePinned: Change = (before, after) =>
+  after.image === undefined || after.image === before.image ? undefined : normal('ImagePinned', after.image);
+
+const ended: Change = (before, after) => {
+  if (after.exitMessage === undefined) return undefined;
+  const isSame = after.exitMessage === before.exitMessage && after.startedAt === before.startedAt;
+  if (isSame) return undefined;
+  const isSuccess = after.exitCode === undefined || after.exitCode === 0;
+  return { type: isSuccess ? 'Normal' : 'Warning', reason: 'Exited', message: after.exitMessage };
+};
+
+const stopped: Change = (before, after) => {
+  if (after.stoppedAt === undefined || after.stoppedAt === before.stoppedAt) return undefined;
+  const running = conditionOf(after, 'Running');
+  if (running?.reason === 'Crashed') return warning('Crashed', running.message);
+  return normal('MachineEnded', 'the machine is gone');
+};
+
+const started: Change = (before, after) => {
+  if (after.startedAt === undefined || after.startedAt === before.startedAt) return undefined;
+  return before.startedAt === undefined
+    ? normal('Started', `the machine was started by ${after.hypervisor ?? 'its hypervisor'}`)
+    : normal('Restarted', 'the machine was started again');
+};
+
+const programStarted: Change = (before, after) =>
+  conditionOf(after, 'Running')?.status === 'True' && conditionOf(before, 'Running')?.status !== 'True'
+    ? normal('ProgramStarted', 'the program runs')
+    : undefined;
+
+/** Pulling, a stop, a loop: what the instance is at or waits for, whenever that becomes another thing. */
+const progress: Change = (before, after) => {
+  const now = conditionOf(after, 'Reconciling');
+  if (
+    now === undefined ||
+    UNEVENTFUL.has(now.reason) ||
+    conditionOf(before, 'Reconciling')?.reason === now.reason
+  )
+    return undefined;
+  return { type: BUSINESS.has(now.reason) ? 'Normal' : 'Warning', reason: now.reason, message: now.message };
+};
+
+/** Steps that another event tells better. */
+const UNEVENTFUL = new Set(['Creating', 'Preparing', 'Starting', 'Booting', 'Exited', 'Ended']);
+const BUSINESS = new Set(['ImagePull', 'ImageChanged', 'Stopping', 'Restarting', 'Deleting']);
+
+const stalled: Change = (before, after) => {
+  const now = conditionOf(after, 'Stalled');
+  const then = conditionOf(before, 'Stalled');
+  if (now === undefined || (then?.reason === now.reason && then.message === now.message)) return undefined;
+  return warning(now.reason, now.message);
+};
+
+const pending: Change = (before, after) => {
+  const now = conditionOf(after, 'UpToDate');
+  if (now?.status !== 'False' || now.message === conditionOf(before, 'UpToDate')?.message) return undefined;
+  return normal(now.reason, now.message);
+};
+
+/** In the order in which they happen within one pass. */
+const CHANGES: readonly Change[] = [
+  created,
+  imagePinned,
+  pending,
+  progress,
+  ended,
+  stopped,
+  started,
+  programStarted,
+  stalled,
+];
+
+function conditionOf({ conditions }: InstanceStatus, type: string): Condition | undefined {
+  return conditions.find((condition) => condition.type === type);
+}
+
+function normal(reason: string, message: string): Words {
+  return { type: 'Normal', reason, message };
+}
+
+function warning(reason: string, message: string): Words {
+  return { type: 'Warning', reason, message };
+}

@@ -1,0 +1,93 @@
+import type { ProgramExit } from '../machine/guest.ts';
+import type { Hypervisor } from '../machine/machine.ts';
+import type { Applied, InstanceRecord, StopReason } from '../machine/record.ts';
+import { elapsed, GOOD_RUN_MS } from './patience.ts';
+import type { KnownWorld, WantedWorld } from './world.ts';
+
+/** How a record goes on. Each returns a new one; none forgets who the instance is. */
+
+type Draft = { -readonly [K in keyof InstanceRecord]: InstanceRecord[K] };
+
+function changed(record: InstanceRecord, change: (draft: Draft) => void): InstanceRecord {
+  const draft = { ...record };
+  change(draft);
+  return draft;
+}
+
+/** The first record of an instance. Undefined when nobody proposed an identity. */
+export function newRecord({ key, desired, proposal, now }: WantedWorld): InstanceRecord | undefined {
+  if (proposal === 'unneeded') return undefined;
+  return { version: 1, key, uid: desired.uid, identity: proposal, createdAt: now, restarts: 0, failures: 0 };
+}
+
+export function withImage(record: InstanceRecord, reference: string, digest: string): InstanceRecord {
+  return { ...record, image: { reference, digest } };
+}
+
+export function withoutImage(record: InstanceRecord): InstanceRecord {
+  return changed(record, (draft) => {
+    delete draft.image;
+  });
+}
+
+export type Start = {
+  readonly at: number;
+  readonly hypervisor: Hypervisor;
+  readonly applied: Applied;
+  readonly restartedAt: string | undefined;
+};
+
+/** A run begins: what the last one left is forgotten, the count of ends in a row is not. */
+export function withStart(record: InstanceRecord, start: Start): InstanceRecord {
+  const { at, hypervisor, applied, restartedAt } = start;
+  return changed(record, (draft) => {
+    draft.run = { startedAt: at, hypervisor, applied };
+    if (record.run !== undefined && record.failures > 0) draft.restarts++;
+    if (restartedAt !== undefined) draft.restartedAt = restartedAt;
+    delete draft.exit;
+    delete draft.stopping;
+    delete draft.stoppedAt;
+  });
+}
+
+export function withReady(
+  record: InstanceRecord,
+  run: NonNullable<InstanceRecord['run']>,
+  at: number,
+): InstanceRecord {
+  return { ...record, run: { ...run, readyAt: at } };
+}
+
+export function withStopping(record: InstanceRecord, because: StopReason, since: number): InstanceRecord {
+  return { ...record, stopping: { since, because } };
+}
+
+export function withExit(record: InstanceRecord, exit: ProgramExit, at: number): InstanceRecord {
+  return { ...record, exit: { ...exit, at } };
+}
+
+/** The ends so far were somebody's wish or have been answered: the next start is not held back. */
+export function withoutFailures(record: InstanceRecord): InstanceRecord {
+  return { ...record, failures: 0 };
+}
+
+export const POWERED_OFF: ProgramExit = { message: 'powered off from inside the guest' };
+
+/** The machine is gone: how the run ended, as far as anybody told. */
+export function withEnd({ record, machine, guest, now }: KnownWorld): InstanceRecord {
+  const isPoweredOff =
+    machine.state === 'absent' && machine.ended === 'guest-shutdown' && record.stopping === undefined;
+  const told = guest.state === 'exited' ? guest.exit : isPoweredOff ? POWERED_OFF : undefined;
+  return changed(record, (draft) => {
+    if (draft.exit === undefined && told !== undefined) draft.exit = { ...told, at: now };
+    draft.stoppedAt = now;
+    draft.failures = failuresAfter(record, now);
+    delete draft.stopping;
+  });
+}
+
+function failuresAfter({ stopping, run, failures, exit }: InstanceRecord, now: number): number {
+  if (stopping !== undefined && stopping.because !== 'NeverReady') return 0;
+  const ranWell = run?.readyAt !== undefined && elapsed(run.readyAt, exit?.at ?? now) >= GOOD_RUN_MS;
+  return ranWell ? 1 : failures + 1;
+}

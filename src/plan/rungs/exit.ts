@@ -1,0 +1,44 @@
+import type { Action } from '../action.ts';
+import { ACKNOWLEDGE_AGAIN_MS, elapsed, EXIT_TO_ABSENT_MS } from '../patience.ts';
+import { POWERED_OFF, withExit } from '../records.ts';
+import type { Rung, Verdict } from '../verdict.ts';
+import { asked, met, unmet, waiting } from '../verdict.ts';
+import type { KnownWorld } from '../world.ts';
+import { kill } from './stop.ts';
+
+const MESSAGE = 'the program ended; the machine powers off';
+
+/**
+ * The exit of the program is on disk before init is told that it may power off, so that no crash of
+ * ours loses it. A machine that does not go is ended: its run is over.
+ */
+export const exitRecorded: Rung<KnownWorld> = (world) => {
+  const { record, machine } = world;
+  if (machine.state === 'absent' || record.run === undefined) return met;
+  if (record.exit !== undefined) return poweringOff(world, record.exit.at);
+  const { guest, now } = world;
+  if (guest.state === 'exited')
+    return asked(
+      ACKNOWLEDGE_AGAIN_MS,
+      'Exited',
+      MESSAGE,
+      { kind: 'write-record', record: withExit(record, guest.exit, now) },
+      acknowledge(world),
+    );
+  if (machine.state === 'shutdown' && record.stopping === undefined)
+    return unmet('Exited', MESSAGE, { kind: 'write-record', record: withExit(record, POWERED_OFF, now) });
+  return met;
+};
+
+function poweringOff(world: KnownWorld, exitedAt: number): Verdict {
+  const { machine, guest, now } = world;
+  const leftMs = EXIT_TO_ABSENT_MS - elapsed(exitedAt, now);
+  if (leftMs <= 0 || machine.state === 'shutdown' || machine.state === 'created')
+    return unmet('Exited', 'the program ended and its machine did not power off: it is ended', kill(world));
+  if (machine.state !== 'running' || guest.state !== 'exited') return waiting('Exited', MESSAGE, leftMs);
+  return asked(Math.min(leftMs, ACKNOWLEDGE_AGAIN_MS), 'Exited', MESSAGE, acknowledge(world));
+}
+
+function acknowledge({ record }: KnownWorld): Action {
+  return { kind: 'acknowledge-exit', id: record.identity.id };
+}

@@ -1,0 +1,58 @@
+import type { NetworkState } from '../../machine/network.ts';
+import type { Rung } from '../verdict.ts';
+import { met, unmet } from '../verdict.ts';
+import type { KnownWorld, RecordedWorld } from '../world.ts';
+import { PREPARING } from './overlay.ts';
+import { beginStop } from './stop.ts';
+
+/** An instance without a network keeps no device from the time when it had one. */
+export const networkGone: Rung<RecordedWorld> = (world) =>
+  world.desired.instance.spec.network.enabled ? met : networkRemoved(world);
+
+export const tapUp: Rung<RecordedWorld> = (world) => {
+  const { network, record } = world;
+  if (!isNetworked(world) || network.tap.state === 'up') return met;
+  return unmet('Preparing', PREPARING, { kind: 'create-tap', identity: record.identity });
+};
+
+/** Guarded before a vCPU runs: a guest must never hold an open network, not for a second. */
+export const tapGuarded: Rung<RecordedWorld> = (world) => {
+  const { network, record } = world;
+  if (!isNetworked(world) || network.guard.state === 'guarded') return met;
+  return unmet('Preparing', PREPARING, { kind: 'guard-tap', identity: record.identity });
+};
+
+/** Live: the rates of the spec hold for a guest that runs, too. */
+export const tapShaped: Rung<RecordedWorld> = (world) => {
+  const { network, record } = world;
+  if (!isNetworked(world)) return met;
+  const { downloadBps, uploadBps } = world.desired.instance.spec.network;
+  if (network.shaping.downloadBps === downloadBps && network.shaping.uploadBps === uploadBps) return met;
+  const shaping = {
+    ...(downloadBps === undefined ? {} : { downloadBps }),
+    ...(uploadBps === undefined ? {} : { uploadBps }),
+  };
+  return unmet('Preparing', PREPARING, { kind: 'shape-tap', identity: record.identity, shaping });
+};
+
+/** The machine holds the device that is gone; a new one of that name would not be its own. */
+export const tapKept: Rung<RecordedWorld> = (world) =>
+  isNetworked(world) && world.network.tap.state === 'absent' ? beginStop(world, 'Restart') : met;
+
+export const networkRemoved: Rung<KnownWorld> = ({ network, record }) => {
+  if (isEmpty(network)) return met;
+  return unmet('Preparing', 'tap and rules are being removed', {
+    kind: 'remove-network',
+    identity: record.identity,
+  });
+};
+
+/** By what the machine was started with while there is one, else by what it will be started with. */
+function isNetworked({ machine, record, desired }: RecordedWorld): boolean {
+  const applied = machine.state === 'absent' ? undefined : record.run?.applied.fields['network.enabled'];
+  return applied === undefined ? desired.instance.spec.network.enabled : applied === 'true';
+}
+
+function isEmpty({ tap, guard, shaping }: NetworkState): boolean {
+  return tap.state === 'absent' && guard.state === 'open' && Object.keys(shaping).length === 0;
+}

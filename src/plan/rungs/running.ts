@@ -1,0 +1,41 @@
+import { elapsed, READY_WITHIN_MS, UNANSWERED_MS } from '../patience.ts';
+import { isReady } from '../ready-world.ts';
+import { withReady } from '../records.ts';
+import type { Rung } from '../verdict.ts';
+import { asked, met, unmet, waiting } from '../verdict.ts';
+import type { RecordedWorld } from '../world.ts';
+import { startMachine } from './start.ts';
+import { beginStop } from './stop.ts';
+
+/** A machine that somebody paused, or that its hypervisor halted on a full disk, is let run again. */
+export const notPaused: Rung<RecordedWorld> = (world) => {
+  if (world.machine.state !== 'paused') return met;
+  const message = 'the machine is paused: it is let run again';
+  if (!isReady(world)) return waiting('Paused', message, UNANSWERED_MS);
+  return asked(UNANSWERED_MS, 'Paused', message, startMachine(world));
+};
+
+/** The program was seen started, and the agent with it unless it was declined. Once per run is enough. */
+export const programStarted: Rung<RecordedWorld> = (world) => {
+  const { record, guest, now } = world;
+  const { run } = record;
+  if (run === undefined || run.readyAt !== undefined) return met;
+  const isAgentMissing = guest.state === 'started' && !guest.agentReady && needsAgent(run);
+  if (guest.state === 'started' && !isAgentMissing)
+    return unmet('Booting', 'the program started', {
+      kind: 'write-record',
+      record: withReady(record, run, now),
+    });
+  // A controller that was away has heard nothing yet: silence counts from when it began to listen.
+  const leftMs = READY_WITHIN_MS - elapsed(Math.max(run.startedAt, world.host.watchingSince), now);
+  if (leftMs <= 0) return beginStop(world, 'NeverReady');
+  return waiting(
+    'Booting',
+    isAgentMissing ? 'the program runs, the agent is not ready' : 'the guest boots',
+    leftMs,
+  );
+};
+
+function needsAgent({ applied }: NonNullable<RecordedWorld['record']['run']>): boolean {
+  return applied.fields.skipGuestAgent !== 'true';
+}

@@ -1,0 +1,115 @@
+import { quantityText } from '../api/quantity.ts';
+import type { InstanceStatus } from '../api/status.ts';
+import type { InstanceRecord } from '../machine/record.ts';
+import { stamped } from './conditions/claim.ts';
+import { claimsOf } from './conditions/claims.ts';
+import type { Failure, Outcome } from './outcome.ts';
+import { timeText } from './patience.ts';
+import { isRecorded } from './plan.ts';
+import { ownRecord, stateOf } from './run-state.ts';
+import { fieldsAtStart, hypervisorOfMachine, hypervisorWanted, pendingOf } from './wishes.ts';
+import type { RecordedWorld, World } from './world.ts';
+
+/**
+ * What the user is told. Equal worlds and outcomes give equal statuses, so that nothing is written at
+ * rest; `previous` lends the times since when each condition has been what it is.
+ */
+export function statusOf(world: World, outcome: Outcome, previous?: InstanceStatus): InstanceStatus {
+  const { desired, machine, host, now } = world;
+  const observedGeneration = desired.is === 'gone' ? (previous?.observedGeneration ?? 0) : desired.generation;
+  const state = stateOf(world);
+  const record = ownRecord(world);
+  return {
+    observedGeneration,
+    ...(state === undefined ? {} : { state }),
+    ...(machine.state === 'unknown' ? { stateError: machine.error } : {}),
+    ...(record === undefined ? {} : recordedPart(record)),
+    ...(isRecorded(world) ? wantedPart(world) : {}),
+    nodeName: host.nodeName,
+    conditions: stamped(claimsOf(world, outcome), previous?.conditions ?? [], now, observedGeneration),
+  };
+}
+
+/** When not even a look was possible: what was last seen, and that it may be old. */
+export function statusUnseen(
+  previous: InstanceStatus | undefined,
+  failure: Failure,
+  now: number,
+): InstanceStatus {
+  const last = previous ?? { observedGeneration: 0, conditions: [] };
+  const { reason, message, fate } = failure;
+  const progress = {
+    type: fate === 'transient' ? 'Reconciling' : 'Stalled',
+    status: 'True',
+    reason,
+    message,
+  } as const;
+  const kept = last.conditions.filter(({ type }) => !['Ready', 'Reconciling', 'Stalled'].includes(type));
+  const ready = { type: 'Ready', status: 'Unknown', reason, message } as const;
+  return {
+    ...last,
+    conditions: stamped([ready, ...kept, progress], last.conditions, now, last.observedGeneration),
+  };
+}
+
+function recordedPart(record: InstanceRecord): Partial<InstanceStatus> {
+  const { identity, image, run, exit, stoppedAt } = record;
+  return {
+    id: identity.id,
+    createdAt: timeText(record.createdAt),
+    restarts: record.restarts,
+    hasSnapshot: false,
+    ...(image === undefined ? {} : { image: withDigest(image) }),
+    ...(run === undefined ? {} : { startedAt: timeText(run.startedAt) }),
+    ...(stoppedAt === undefined ? {} : { stoppedAt: timeText(stoppedAt) }),
+    ...(exit?.code === undefined ? {} : { exitCode: exit.code }),
+    ...(exit === undefined ? {} : { exitMessage: exit.message }),
+  };
+}
+
+function withDigest({ reference, digest }: NonNullable<InstanceRecord['image']>): string {
+  return reference.includes('@') ? reference : `${reference}@${digest}`;
+}
+
+/** The effective values: of the machine there is, else of the one that would be started. */
+function wantedPart(world: RecordedWorld): Partial<InstanceStatus> {
+  const { record, machine, overlay } = world;
+  const fields =
+    (machine.state === 'absent' ? undefined : record.run?.applied.fields) ?? fieldsAtStart(world);
+  const bytesOf = (path: string): number => Number(fields[path]);
+  return {
+    hypervisor: machine.state === 'absent' ? hypervisorWanted(world) : hypervisorOfMachine(world),
+    vcpus: Number(fields.vcpus),
+    size: quantityText('size', bytesOf('size')),
+    overlaySize: quantityText('size', overlay.state === 'ready' ? overlay.bytes : bytesOf('overlaySize')),
+    ...(fields.diskIoBps === undefined ? {} : { diskIoBps: quantityText('diskRate', bytesOf('diskIoBps')) }),
+    ...generationPart(world),
+    ...networkPart(world),
+  };
+}
+
+function generationPart(world: RecordedWorld): Partial<InstanceStatus> {
+  const { record, desired } = world;
+  if (record.run === undefined) return {};
+  const pendingFields = pendingOf(world);
+  const isCurrent = pendingFields.length === 0 && desired.refused === undefined;
+  return {
+    appliedGeneration: isCurrent ? desired.generation : record.run.applied.generation,
+    ...(pendingFields.length === 0 ? {} : { pendingFields }),
+  };
+}
+
+function networkPart({ record, desired }: RecordedWorld): Partial<InstanceStatus> {
+  const { enabled, downloadBps, uploadBps } = desired.instance.spec.network;
+  if (!enabled) return {};
+  const { ip, mac } = record.identity;
+  return {
+    network: {
+      name: 'default',
+      ip,
+      mac,
+      ...(downloadBps === undefined ? {} : { bandwidthDownload: quantityText('bandwidth', downloadBps) }),
+      ...(uploadBps === undefined ? {} : { bandwidthUpload: quantityText('bandwidth', uploadBps) }),
+    },
+  };
+}

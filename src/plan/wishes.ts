@@ -1,0 +1,80 @@
+import type { Hypervisor } from '../machine/machine.ts';
+import type { Fields, InstanceRecord } from '../machine/record.ts';
+import { ENV_FIELD_PREFIX, environmentFields, fieldsOf, pendingFields } from './fields.ts';
+import type { KnownWorld, RecordedWorld } from './world.ts';
+
+/** The annotation that restarts when its value changes, as `kubectl rollout restart` does. */
+const RESTARTED_AT = 'hypeman.dev/restartedAt';
+
+export function restartedAtOf({ desired }: RecordedWorld): string | undefined {
+  return desired.instance.annotations[RESTARTED_AT];
+}
+
+export function isRestartAsked(world: RecordedWorld): boolean {
+  const asked = restartedAtOf(world);
+  return asked !== undefined && world.record.run !== undefined && asked !== world.record.restartedAt;
+}
+
+/** Who runs the machine there is, or ran the last one. */
+export function hypervisorOfMachine({ record, desired, host }: KnownWorld): Hypervisor {
+  const asked = desired.is === 'wanted' ? desired.instance.spec.hypervisor : undefined;
+  return record.run?.hypervisor ?? asked ?? host.defaultHypervisor;
+}
+
+/** Who shall run it. While a machine is there the host's default is the one it was started with. */
+export function hypervisorWanted({ record, desired, host, machine }: RecordedWorld): Hypervisor {
+  const present = machine.state === 'absent' ? undefined : record.run?.hypervisor;
+  return desired.instance.spec.hypervisor ?? present ?? host.defaultHypervisor;
+}
+
+/** What the spec says. An environment that cannot be had now counts as unchanged. */
+export function fieldsWanted(world: RecordedWorld): Fields {
+  const { desired, record } = world;
+  const fields = fieldsOf(desired.instance.spec, {}, hypervisorWanted(world));
+  const environment =
+    desired.environment.is === 'ready'
+      ? environmentFields(desired.environment.digests)
+      : environmentOf(record.run?.applied.fields ?? {});
+  return { ...fields, ...environment };
+}
+
+/** What a start now would bring: the pinned image, and an overlay that never shrinks. */
+export function fieldsAtStart(world: RecordedWorld): Fields {
+  const { record, overlay, desired } = world;
+  const bytes = Math.max(desired.instance.spec.overlayBytes, overlay.state === 'ready' ? overlay.bytes : 0);
+  const image = record.image === undefined ? {} : { image: record.image.reference };
+  return { ...fieldsWanted(world), ...image, overlaySize: String(bytes) };
+}
+
+/** The edits that the guest does not have: of a machine there is, or that even a start would not bring. */
+export function pendingOf(world: RecordedWorld): readonly string[] {
+  const { record, machine } = world;
+  const has =
+    machine.state === 'absent' || record.run === undefined ? fieldsAtStart(world) : record.run.applied.fields;
+  return pendingFields(has, fieldsWanted(world));
+}
+
+/** The edits since the last start that another start would bring. */
+export function changesAtRestart(world: RecordedWorld): readonly string[] {
+  const applied = world.record.run?.applied.fields;
+  return applied === undefined ? [] : pendingFields(applied, fieldsAtStart(world));
+}
+
+/** The spec names another image than the pinned one. */
+export function isImageChanged({ desired, record }: RecordedWorld): boolean {
+  return record.image !== undefined && desired.instance.spec.image !== record.image.reference;
+}
+
+/** Another image is asked for, and the policy allows to give up the overlay for it. */
+export function isRecreateWanted(world: RecordedWorld): boolean {
+  return isImageChanged(world) && world.desired.instance.spec.updatePolicy === 'Recreate';
+}
+
+/** Nothing ran yet, so nothing of worth is on the overlay and no image has proved itself. */
+export function hasNeverRun(record: InstanceRecord): boolean {
+  return record.run === undefined;
+}
+
+function environmentOf(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([path]) => path.startsWith(ENV_FIELD_PREFIX)));
+}
