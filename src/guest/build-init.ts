@@ -14,6 +14,7 @@ export const INIT_FLAGS = [
   '-static',
   '-Os',
   '-std=gnu11',
+  '-D_GNU_SOURCE',
   '-Wall',
   '-Wextra',
   '-Wconversion',

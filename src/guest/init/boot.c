@@ -1,0 +1,51 @@
+#include "init.h"
+
+#include <string.h>
+
+static bool add_word(const char **words, size_t *count, const char *word)
+{
+	if (*count >= MAX_WORDS)
+		return false;
+	words[(*count)++] = word;
+	words[*count] = NULL;
+	return true;
+}
+
+static bool take(struct boot *boot, char tag, const char *value)
+{
+	uint64_t number = 0;
+	switch (tag) {
+	case 'i': boot->id = value; return true;
+	case 'h': boot->hostname = value; return true;
+	case 'w': boot->workdir = value; return true;
+	case 'u': boot->user = value; return true;
+	case 'a': return add_word(boot->argv, &boot->argc, value);
+	case 'e': return strchr(value, '=') != NULL && add_word(boot->env, &boot->envc, value);
+	case 'p': boot->ip = value; return true;
+	case 'g': boot->gateway = value; return true;
+	case 'm': boot->mac = value; return true;
+	case 'x': boot->agent = value[0] == '1'; return true;
+	case 's':
+		if (!parse_number(value, 64, &number) || number == 0)
+			return false;
+		boot->stop_signal = (int)number;
+		return true;
+	default: return false;
+	}
+}
+
+bool boot_parse(struct boot *boot, const char *bytes, size_t length)
+{
+	const char *at = bytes, *end = bytes + length, *value = NULL;
+	char tag = 0;
+	memset(boot, 0, sizeof *boot);
+	while (next_record(&at, end, &tag, &value)) {
+		/* The full stop that ends every whole config: a cut one is not run. */
+		if (tag == '.')
+			return boot->id && boot->hostname && boot->workdir && boot->user && boot->argc > 0 &&
+			       boot->stop_signal > 0 && (boot->ip == NULL || (boot->gateway && boot->mac));
+		if (!take(boot, tag, value))
+			return false;
+	}
+	return false;
+}

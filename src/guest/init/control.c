@@ -1,0 +1,141 @@
+#include "init.h"
+
+#include <fcntl.h>
+#include <linux/random.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SEED_BYTES = 512 };
+
+static bool set_clock(const uint8_t *payload, uint32_t length)
+{
+	if (length != 8)
+		return false;
+	uint64_t ms = get64(payload);
+	const struct timespec time = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+	if (clock_settime(CLOCK_REALTIME, &time) < 0)
+		warn_errno("cannot set", "the clock");
+	return true;
+}
+
+/* Both are needed: the first adds entropy, the second makes the generator use it now (random(4)). */
+static bool reseed(const uint8_t *payload, uint32_t length)
+{
+	struct {
+		int bits, size;
+		uint8_t bytes[SEED_BYTES];
+	} seed;
+	if (length == 0 || length > SEED_BYTES)
+		return false;
+	seed.bits = (int)length * 8;
+	seed.size = (int)length;
+	memcpy(seed.bytes, payload, length);
+	int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &seed) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+		warn_errno("cannot reseed", "the random generator");
+	if (fd >= 0)
+		(void)close(fd);
+	return true;
+}
+
+static bool handle_control(uint8_t type, const uint8_t *payload, uint32_t length)
+{
+	switch (type) {
+	case HOST_HELLO:
+		if (length != HELLO_BYTES)
+			return false;
+		forget_host();
+		link_hello(payload);
+		return true;
+	case HOST_ACK:
+		if (state.program == EXITED_STATE)
+			power_off();
+		return true;
+	case HOST_SHUTDOWN:
+		if (length != 4)
+			return false;
+		program_stop(get32(payload));
+		return true;
+	case HOST_CLOCK: return set_clock(payload, length);
+	case HOST_RESEED: return reseed(payload, length);
+	default: return false;
+	}
+}
+
+static bool handle_open(uint8_t type, uint32_t id, const uint8_t *payload, uint32_t length)
+{
+	if (stream_of(id) != NULL)
+		return false;
+	if (!state.agent) {
+		stream_failed(id, 0, "the agent is switched off");
+		return true;
+	}
+	switch (type) {
+	case OPEN_EXEC: exec_open(id, payload, length); return true;
+	case OPEN_STAT: stat_path(id, payload, length); return true;
+	case OPEN_READ: read_open(id, payload, length); return true;
+	case OPEN_WRITE: write_open(id, payload, length); return true;
+	default: return false;
+	}
+}
+
+static bool handle_data(struct stream *stream, const uint8_t *payload, uint32_t length)
+{
+	if (stream->kind == EXEC_STREAM)
+		return exec_data(stream, payload, length);
+	return stream->kind == WRITE_STREAM && write_data(stream, payload, length);
+}
+
+static void handle_end(struct stream *stream)
+{
+	stream->in_ending = true;
+	if (stream->kind == WRITE_STREAM)
+		write_finish(stream);
+}
+
+static bool handle_stream(uint8_t type, uint32_t id, const uint8_t *payload, uint32_t length)
+{
+	struct stream *stream = stream_of(id);
+	/* Words that crossed with our end of the stream. */
+	if (stream == NULL)
+		return type >= DATA && type <= CANCEL;
+	switch (type) {
+	case DATA: return handle_data(stream, payload, length);
+	case DATA_END: handle_end(stream); return true;
+	case CREDIT:
+		if (length != 4)
+			return false;
+		stream->credit += get32(payload);
+		return true;
+	case RESIZE:
+		if (length != 4)
+			return false;
+		exec_resize(stream, (uint16_t)get32(payload), (uint16_t)(get32(payload) >> 16));
+		return true;
+	case KILL:
+		if (length != 4 || get32(payload) > 64)
+			return false;
+		if (stream->kind == EXEC_STREAM && stream->pid > 0)
+			(void)kill(stream->pid, (int)get32(payload));
+		return true;
+	case CANCEL: stream_close(stream); return true;
+	default: return false;
+	}
+}
+
+bool handle_frame(uint8_t type, uint32_t stream, const uint8_t *payload, uint32_t length)
+{
+	if (stream == 0)
+		return handle_control(type, payload, length);
+	if (type >= OPEN_EXEC && type <= OPEN_WRITE)
+		return handle_open(type, stream, payload, length);
+	return handle_stream(type, stream, payload, length);
+}
+
+void forget_host(void)
+{
+	streams_close();
+}
