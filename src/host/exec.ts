@@ -8,6 +8,8 @@ export type CommandOptions = {
   readonly timeoutMs?: number;
   readonly input?: string;
   readonly cwd?: string;
+  /** The output to the byte, for what is hashed; otherwise one newline at its end is cut. */
+  readonly exactOutput?: boolean;
   /** Added to a minimal environment; the controller's own is never passed on. */
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -30,7 +32,7 @@ export async function runCommand(
     reject: false,
     extendEnv: false,
     env: { PATH, LC_ALL: 'C', HOME: '/root', ...options.env },
-    stripFinalNewline: true,
+    stripFinalNewline: options.exactOutput !== true,
     timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxBuffer: 64 * 1024 * 1024,
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),

@@ -25,4 +25,6 @@ export type ImageState =
       /** The read-only erofs file. */
       readonly rootDisk: string;
       readonly config: ImageConfig;
+      /** Why this may not be what the tag names today: the registry was away. */
+      readonly note?: string;
     };

@@ -1,0 +1,90 @@
+import { messageOf, reasonOf } from '../errors.ts';
+import type { Cache, CachedImage } from './cache.ts';
+import { fetchImage } from './fetch.ts';
+import type { ImageQuery } from './image-store.ts';
+import { layoutReader } from './layout-reader.ts';
+import type { Platform } from './manifest.ts';
+import type { Pulled, PullWork } from './pulls.ts';
+import { nameOf } from './query.ts';
+import { parseReference } from './reference.ts';
+import { registryReader } from './registry-client.ts';
+import type { RegistryAccess } from './registry-client.ts';
+import { measure, resolveDigest } from './resolve.ts';
+import type { ManifestReader } from './resolve.ts';
+import type { Resolutions } from './resolutions.ts';
+import { makeSlots } from './slots.ts';
+
+export type PullTools = {
+  readonly cache: Cache;
+  readonly resolutions: Resolutions;
+  /** The directories of running pulls, kept up to date. */
+  readonly rooms: Set<string>;
+  readonly now: () => number;
+  readonly access: RegistryAccess;
+  readonly reserveBytes: number;
+  readonly stallMs: number;
+};
+
+const DOWNLOADS_AT_ONCE = 3;
+const QUESTIONS_AT_ONCE = 6;
+/** A host goes on with what it has when these are the answer. A refusal or a bad certificate is no such answer. */
+const AWAY = new Set(['RegistryUnreachable', 'RegistryRateLimited', 'CommandTimeout']);
+const HOST_PLATFORM: Platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' };
+
+/** Makes the work of one pull: which digest, and unless it is in the cache, its layers and its root disk. */
+export function makePullWork(tools: PullTools): (query: ImageQuery) => PullWork {
+  const questions = makeSlots(QUESTIONS_AT_ONCE);
+  const fetchOnce = sharedByDigest();
+  return (query) => async (tell, signal) => {
+    const reference = parseReference(query.reference);
+    const reader =
+      reference.from === 'layout' ? layoutReader(reference) : registryReader(reference, tools.access, signal);
+    tell(`resolving ${query.reference}`);
+    const pulled =
+      query.digest === undefined
+        ? await questions.run(() => resolveOrGoOn(nameOf(query), reader, tools))
+        : { digest: query.digest };
+    const { digest } = pulled;
+    if ((await tools.cache.find(digest)) === undefined) {
+      tell('waiting for other pulls');
+      await fetchOnce(digest, async () => {
+        const measured = await measure(reader, digest, HOST_PLATFORM);
+        return fetchImage({ reference, digest, measured }, { ...tools, tell, signal });
+      });
+    }
+    await tools.cache.touch(digest, tools.now());
+    return pulled;
+  };
+}
+
+/** What the registry says, or while it is away what it said last, if that is in the cache. */
+async function resolveOrGoOn(name: string, reader: ManifestReader, tools: PullTools): Promise<Pulled> {
+  const { resolutions, cache, now } = tools;
+  try {
+    const digest = await resolveDigest(reader, HOST_PLATFORM);
+    await resolutions.note(name, { digest, at: now() });
+    return { digest };
+  } catch (error) {
+    const known = resolutions.of(name);
+    if (known === undefined || !AWAY.has(reasonOf(error))) throw error;
+    if ((await cache.find(known.digest)) === undefined) throw error;
+    const since = new Date(known.at).toISOString();
+    return {
+      digest: known.digest,
+      note: `using ${name} as it was first seen at ${since}: ${messageOf(error)}`,
+    };
+  }
+}
+
+/** Two references to one image share its fetch, and its end. A few at once: they share one line and one disk. */
+function sharedByDigest(): (digest: string, work: () => Promise<CachedImage>) => Promise<CachedImage> {
+  const downloads = makeSlots(DOWNLOADS_AT_ONCE);
+  const fetches = new Map<string, Promise<CachedImage>>();
+  return (digest, work) => {
+    const running = fetches.get(digest);
+    if (running !== undefined) return running;
+    const fetching = downloads.run(work).finally(() => fetches.delete(digest));
+    fetches.set(digest, fetching);
+    return fetching;
+  };
+}
