@@ -42,7 +42,8 @@ function decodeBlock(block: Buffer, out: Buffer, start: number): number {
   while (at < block.length) {
     const token = block[at++] ?? 0;
     const literals = longer(token >> 4);
-    if (at + literals > Math.min(block.length, at + out.length - filled)) throw unreadable('literals overrun');
+    if (at + literals > Math.min(block.length, at + out.length - filled))
+      throw unreadable('literals overrun');
     block.copy(out, filled, at, at + literals);
     at += literals;
     filled += literals;

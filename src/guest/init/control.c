@@ -119,7 +119,7 @@ static bool handle_stream(uint8_t type, uint32_t id, const uint8_t *payload, uin
 		if (length != 4 || get32(payload) > 64)
 			return false;
 		if (stream->kind == EXEC_STREAM && stream->pid > 0)
-			(void)kill(stream->pid, (int)get32(payload));
+			(void)kill(-stream->pid, (int)get32(payload));
 		return true;
 	case CANCEL: stream_close(stream); return true;
 	default: return false;

@@ -1,0 +1,47 @@
+import type { GuestState } from '../machine/guest.ts';
+import type { GuestStat } from './guest-links.ts';
+
+const MESSAGE_BYTES = 512;
+/** A restart of the clock's zero by less than this is jitter of the connection, not news. */
+const JITTER_MS = 2000;
+
+/** What a STATE frame says at `now`; undefined when it says nothing sensible. `before` keeps times steady. */
+export function guestStateFrom(payload: Buffer, now: number, before: GuestState): GuestState | undefined {
+  if (payload.length < 16 || payload.length > 16 + MESSAGE_BYTES) return undefined;
+  switch (payload.readUInt8(0)) {
+    case 0:
+      return { state: 'booting' };
+    case 1: {
+      const elapsed = Number(payload.readBigUInt64LE(8));
+      const told = Math.max(0, now - elapsed);
+      const startedAt =
+        before.state === 'started' && Math.abs(before.startedAt - told) < JITTER_MS ? before.startedAt : told;
+      return { state: 'started', startedAt, agentReady: payload[1] === 1 };
+    }
+    case 2: {
+      const message = printable(payload.subarray(16));
+      const code = payload.readUInt32LE(4);
+      return { state: 'exited', exit: payload[2] === 1 && code <= 255 ? { code, message } : { message } };
+    }
+    default:
+      return undefined;
+  }
+}
+
+const KINDS = ['file', 'directory', 'symlink', 'other'] as const;
+
+export function guestStatFrom(payload: Buffer): GuestStat | undefined {
+  const kind = KINDS[payload[0] ?? KINDS.length];
+  if (payload.length !== 21 || kind === undefined) return undefined;
+  return {
+    kind,
+    mode: payload.readUInt32LE(1) & 0o7777,
+    size: Number(payload.readBigUInt64LE(5)),
+    modifiedAt: Number(payload.readBigUInt64LE(13)),
+  };
+}
+
+/** A guest's text ends up on a terminal: no control characters. */
+export function printable(bytes: Buffer): string {
+  return bytes.subarray(0, MESSAGE_BYTES).toString('utf8').replaceAll(/\p{C}/gu, ' ').trim();
+}
