@@ -17,6 +17,8 @@ export type KvmProbe = {
   readonly sharedGid: number;
   /** Where the verdict is kept: `<state>/accelerator.json`. */
   readonly cachePath: string;
+  /** `/dev/kvm` by default. */
+  readonly device?: string;
 };
 
 /** A kernel on working KVM is at its panic within a second; where KVM is broken it never says a word. */
@@ -28,20 +30,21 @@ const TRIAL_MS = 5000;
  * is kept for this host kernel and this QEMU; remove the file to have it tried again.
  */
 export async function probeKvm(probe: KvmProbe, signal: AbortSignal): Promise<KvmVerdict> {
-  if ((await statIfThere('/dev/kvm')) === undefined)
-    return { isUsable: false, problem: 'this host has no /dev/kvm' };
+  const device = probe.device ?? '/dev/kvm';
+  if ((await statIfThere(device)) === undefined)
+    return { isUsable: false, problem: `this host has no ${device}` };
   const key = `${release()} qemu-${probe.found.version.text}`;
   const cached = cachedVerdict(await readIfThere(probe.cachePath), key);
   if (cached !== undefined) return cached;
-  const verdict = await tryKvm(probe, signal);
+  const verdict = await tryKvm(probe, device, signal);
   await writeAtomically(probe.cachePath, `${JSON.stringify({ key, ...verdict })}\n`);
   return verdict;
 }
 
 /** Boots the kernel without a root: it greets, panics, and reboots at once, which ends QEMU. */
-async function tryKvm(probe: KvmProbe, signal: AbortSignal): Promise<KvmVerdict> {
+async function tryKvm(probe: KvmProbe, device: string, signal: AbortSignal): Promise<KvmVerdict> {
   const owner: Owner = { uid: probe.sharedGid, gid: probe.sharedGid, sharedGid: probe.sharedGid };
-  const groups = await deviceGroups({ kvm: true, tun: false }, probe.sharedGid);
+  const groups = await deviceGroups([device], probe.sharedGid);
   const [program, ...args] = confined([probe.found.program, ...trialArguments(probe)], owner, groups);
   try {
     const { stdout, stderr, exitCode } = await runCommand(program, args, { signal, timeoutMs: TRIAL_MS });

@@ -19,12 +19,8 @@ export function confined(command: CommandLine, owner: Owner, groups: readonly nu
   ];
 }
 
-/** The groups that let a VMM open the device nodes it needs, beside the shared one. */
-export async function deviceGroups(
-  needs: { readonly kvm: boolean; readonly tun: boolean },
-  sharedGid: number,
-): Promise<readonly number[]> {
-  const nodes = [...(needs.kvm ? ['/dev/kvm'] : []), ...(needs.tun ? ['/dev/net/tun'] : [])];
+/** The groups that let a VMM open these device nodes, beside the shared one. */
+export async function deviceGroups(nodes: readonly string[], sharedGid: number): Promise<readonly number[]> {
   const groups = await Promise.all(nodes.map((node) => groupOfDevice(node, sharedGid)));
   return [...new Set(groups.filter((gid) => gid !== undefined).filter((gid) => gid !== sharedGid))];
 }

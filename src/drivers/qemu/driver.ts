@@ -138,7 +138,9 @@ class QemuDriver {
     const listener = this.#listenerFor(machine.id);
     const { session, ended } = await launchVmm({ machine, facts, bootId, listener }, signal);
     this.#sessions.set(machine.id, session);
-    void ended.then(listener.closed);
+    void ended.then(() => {
+      listener.closed(session.identity);
+    });
   }
 
   /** The VMM that lives as far as is known here, found again if an earlier controller started it. */
@@ -172,15 +174,17 @@ class QemuDriver {
     const changed = (): void => {
       this.#options.onChange(id);
     };
-    return { changed, closed: () => void this.#tellWhenGone(id) };
+    return { changed, closed: (identity) => void this.#tellWhenGone(id, identity) };
   }
 
   /** QEMU closes its connection a moment before its process ends; who looks at once would see it dying. */
-  async #tellWhenGone(id: InstanceId): Promise<void> {
-    const session = this.#sessions.get(id);
-    if (session === undefined) return;
-    await waitUntilGone(session.identity, this.#options.bootId, DYING_MS);
-    if (this.#sessions.get(id) === session) this.#options.onChange(id);
+  async #tellWhenGone(id: InstanceId, identity: ProcessIdentity): Promise<void> {
+    try {
+      await waitUntilGone(identity, this.#options.bootId, DYING_MS);
+    } catch {
+      // The look that follows meets the same trouble, and can say so.
+    }
+    if (this.#sessions.get(id)?.identity === identity) this.#options.onChange(id);
   }
 
   async #signal(identity: ProcessIdentity, signal: NodeJS.Signals, withinMs: number): Promise<boolean> {

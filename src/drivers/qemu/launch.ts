@@ -43,6 +43,7 @@ export type Launch = {
  */
 export async function launchVmm(launch: Launch, signal: AbortSignal): Promise<Launched> {
   const { machine, bootId } = launch;
+  stopIfGivenUp(signal);
   const logFrom = (await statIfThere(machine.paths.vmmLog))?.size ?? 0;
   await prepare(machine);
   const vmm = await spawnVmm(launch);
@@ -56,7 +57,7 @@ export async function launchVmm(launch: Launch, signal: AbortSignal): Promise<La
     const exit = await endVmm(vmm, bootId);
     const log = ((await readIfThere(machine.paths.vmmLog)) ?? '').slice(logFrom);
     if (exit !== undefined) await removeTraces(machine.paths);
-    if (signal.aborted) throw cancelled();
+    stopIfGivenUp(signal);
     throw startFailure({
       ...{ vmmUid: machine.owner.uid, log, cause: error },
       ...(error === VMM_ENDED && exit !== undefined ? { exit } : {}),
@@ -90,8 +91,11 @@ async function endVmm(vmm: Detached, bootId: string): Promise<FailedStart['exit'
 }
 
 async function spawnVmm({ machine, facts, bootId }: Launch): Promise<Detached> {
-  const needs = { kvm: facts.accelerator === 'kvm', tun: machine.nic !== undefined };
-  const groups = await deviceGroups(needs, machine.owner.sharedGid);
+  const nodes = [
+    ...(facts.accelerator === 'kvm' ? ['/dev/kvm'] : []),
+    ...(machine.nic === undefined ? [] : ['/dev/net/tun']),
+  ];
+  const groups = await deviceGroups(nodes, machine.owner.sharedGid);
   const [program, ...args] = confined([facts.program, ...argvFor(machine, facts)], machine.owner, groups);
   return spawnDetached(program, args, { logPath: machine.paths.vmmLog, cwd: '/', bootId });
 }
@@ -151,8 +155,9 @@ async function answer(session: Session, paths: InstancePaths, signal: AbortSigna
   }
 }
 
-function cancelled(): HypemanError {
-  return new HypemanError('transient', 'Cancelled', 'the start was given up because the controller ends');
+function stopIfGivenUp(signal: AbortSignal): void {
+  if (signal.aborted)
+    throw new HypemanError('transient', 'Cancelled', 'the start was given up because the controller ends');
 }
 
 function tooLate(): HypemanError {

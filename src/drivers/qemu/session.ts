@@ -11,7 +11,7 @@ export type SessionListener = {
   /** Something changed: look again. */
   readonly changed: () => void;
   /** The connection is gone, which a VMM that ends does last. */
-  readonly closed: () => void;
+  readonly closed: (identity: ProcessIdentity) => void;
 };
 
 /**
@@ -99,7 +99,7 @@ export class Session {
       closed: () => {
         this.#connection = undefined;
         this.#stream = undefined;
-        if (!this.#isLetGo) this.#listener.closed();
+        if (!this.#isLetGo) this.#listener.closed(this.identity);
       },
     });
     this.#stream = connection;

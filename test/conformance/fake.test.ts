@@ -1,0 +1,69 @@
+import { HypemanError } from '../../src/errors.ts';
+import { instanceId } from '../../src/machine/ids.ts';
+import type { InstanceId } from '../../src/machine/ids.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import { ownerFor } from '../../src/machine/owner.ts';
+import { pathsFor } from '../../src/machine/paths.ts';
+import { openFakeHost } from '../support/fake-guest.ts';
+import type { FakeHost } from '../support/fake-guest.ts';
+import { describeDriver } from './driver-suite.ts';
+import type { DriverStage } from './driver-suite.ts';
+
+const POWERS_OFF = 'powers-off';
+const IMPOSSIBLE = 'impossible';
+
+describeDriver('fake', () => {
+  const told: InstanceId[] = [];
+  const note = (id: InstanceId): void => {
+    told.push(id);
+  };
+  const open = (world?: FakeHost['world']): FakeHost =>
+    openFakeHost({ onMachine: note, onGuest: note, ...(world === undefined ? {} : { world }) });
+  let host = open();
+  host.world.refusal = ({ cmdline }) =>
+    cmdline === IMPOSSIBLE ? new HypemanError('transient', 'MachineStartFailed', 'no') : undefined;
+  host.world.listeners.add((event) => {
+    if (event.kind !== 'started' || event.machine.cmdline !== POWERS_OFF) return;
+    const { id } = event.machine;
+    setTimeout(() => {
+      host.exit(id, 0);
+      host.links.acknowledgeExit(id);
+    }, 5);
+  });
+  let count = 0;
+  const machine = (cmdline: string): Promise<Machine> => {
+    count += 1;
+    const id = instanceId(`fake${count}`);
+    return Promise.resolve({
+      ...{ id, vcpus: 1, memoryBytes: 1, kernel: '/kernel', initrd: [], cmdline, disks: [] },
+      owner: ownerFor(count),
+      paths: pathsFor({ state: '/state', run: '/run' }, id),
+    });
+  };
+  const stage: DriverStage = {
+    driver: () => host.driver,
+    machine: (guest = 'idles') => machine(guest),
+    impossibleMachine: () => machine(IMPOSSIBLE),
+    restartController: async () => {
+      await host.close();
+      host = open(host.world);
+    },
+    told,
+    vmmsOf: ({ id }) => Promise.resolve(host.world.vmms.has(id) ? 1 : 0),
+    tracesOf: ({ id }) => Promise.resolve(host.world.vmms.has(id) ? ['vmm'] : []),
+    killFromOutside: ({ id }) => {
+      host.crash(id);
+      return Promise.resolve();
+    },
+    freeze: ({ id }) => {
+      host.setAnswering(id, false);
+      return Promise.resolve();
+    },
+    thaw: ({ id }) => {
+      host.setAnswering(id, true);
+      return Promise.resolve();
+    },
+    close: () => host.close(),
+  };
+  return Promise.resolve(stage);
+});
