@@ -83,7 +83,7 @@ const FIELDS: readonly ObjectCase[] = [
   bad('a hypervisor that does not exist', { hypervisor: 'xen' }, ['spec.hypervisor']),
   bad('a command line as one text', { cmd: 'nginx -g daemon' }, ['spec.cmd']),
   badToUs('a NUL in a word', { cmd: ['a\0b'] }, ['spec.cmd[0]']),
-  badToUs('a device twice', { devices: ['gpu0', 'gpu0'] }, ['spec.devices[1]']),
+  bad('a device twice', { devices: ['gpu0', 'gpu0'] }, ['spec.devices[1]']),
   bad('a tag with an odd character', { tags: { team: 'a|b' } }, ['spec.tags.team']),
   badToUs('a tag with an odd key', { tags: { 'a|b': 'x' } }, ['spec.tags["a|b"]']),
   good('placement', {
