@@ -46,7 +46,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     onceReady(machineStarted),
   ].map(whileDown),
   // Under a machine that runs: only what can be done live, and the reasons to stop it.
-  ...[notPaused, tapKept, tapGuarded, tapShaped, restartAnswered, updated, programStarted].map(whileUp),
+  ...[tapKept, tapGuarded, tapShaped, notPaused, restartAnswered, updated, programStarted].map(whileUp),
 ];
 
 /** The way back, for an instance that is not wanted any more: nothing goes from under a machine. */

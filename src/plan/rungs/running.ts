@@ -2,18 +2,24 @@ import { elapsed, READY_WITHIN_MS, UNANSWERED_MS } from '../patience.ts';
 import { isReady } from '../ready-world.ts';
 import { withReady } from '../records.ts';
 import type { Rung } from '../verdict.ts';
-import { asked, met, unmet, waiting } from '../verdict.ts';
+import { asked, firstUnmet, met, unmet, waiting } from '../verdict.ts';
 import type { RecordedWorld } from '../world.ts';
+import { kernelPresent } from './host-ready.ts';
+import { imageReady } from './image.ts';
+import { environmentKnown } from './start-words.ts';
 import { startMachine } from './start.ts';
 import { beginStop } from './stop.ts';
 
 /** A machine that somebody paused, or that its hypervisor halted on a full disk, is let run again. */
 export const notPaused: Rung<RecordedWorld> = (world) => {
   if (world.machine.state !== 'paused') return met;
-  const message = 'the machine is paused: it is let run again';
-  if (!isReady(world)) return waiting('Paused', message, UNANSWERED_MS);
-  return asked(UNANSWERED_MS, 'Paused', message, startMachine(world));
+  const obstacle = firstUnmet(describable, world);
+  if (obstacle.is !== 'met' || !isReady(world)) return obstacle;
+  return asked(UNANSWERED_MS, 'Paused', 'the machine is paused: it is let run again', startMachine(world));
 };
+
+/** A driver is told of a machine as a whole, whether it has to be created or only let run. */
+const describable = [imageReady, kernelPresent, environmentKnown];
 
 /** The program was seen started, and the agent with it unless it was declined. Once per run is enough. */
 export const programStarted: Rung<RecordedWorld> = (world) => {

@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isRecorded, plan } from '../../../src/plan/plan.ts';
+import { statusOf } from '../../../src/plan/status.ts';
+import type { Plan } from '../../../src/plan/verdict.ts';
+import { changesAtRestart } from '../../../src/plan/wishes.ts';
+import type { World } from '../../../src/plan/world.ts';
+import { anyHistory, anyTemper, goodTemper, live, ROUNDS } from '../../support/any-history.ts';
+import { anyWanted, anyWorld } from '../../support/any-world.ts';
+import { elapse, hostOf, pass, settle } from '../../support/simulated-host.ts';
+import { freshWorld, NOW, STARTED, wanted } from '../../support/worlds.ts';
+
+/** What only somebody else can change keeps an instance waiting, and nothing of ours does. */
+function isHeldUpFromOutside({ host, desired, machine, record }: World, { reason }: Plan): boolean {
+  if (desired.is !== 'wanted') return false;
+  const reasons = new Set<string>();
+  if (machine.state === 'unknown') reasons.add('Unreachable');
+  if (host.missingTools.length > 0) reasons.add('ToolMissing');
+  if (host.kernel.state === 'missing' || host.drivers.qemu?.problem !== undefined)
+    reasons.add('HostNotReady').add('Paused');
+  if (desired.environment.is === 'missing') reasons.add(desired.environment.reason).add('Paused');
+  if (record === 'absent') return false;
+  return reasons.has(reason);
+}
+
+describe('rest', () => {
+  test('every world comes to rest, or waits for what only somebody else can change', () => {
+    fc.assert(
+      fc.property(anyWorld, goodTemper, (world, temper) => {
+        const { host, plan: last } = settle(hostOf(world, temper), ROUNDS);
+        if (last.verdict !== 'rest' && last.verdict !== 'stuck')
+          expect({ reason: last.reason, heldUp: isHeldUpFromOutside(host.world, last) }).toMatchObject({
+            heldUp: true,
+          });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('stopping after any part of the actions, whatever happens meanwhile, still leads to rest', () => {
+    fc.assert(
+      fc.property(anyWorld, goodTemper, anyHistory, (world, temper, history) => {
+        const { host, plan: last } = settle(live(hostOf(world, temper), history), ROUNDS);
+        if (last.verdict !== 'rest' && last.verdict !== 'stuck')
+          expect({ reason: last.reason, heldUp: isHeldUpFromOutside(host.world, last) }).toMatchObject({
+            heldUp: true,
+          });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('at rest there are no actions, and the status says ready or says why not', () => {
+    fc.assert(
+      fc.property(anyWorld, goodTemper, (world, temper) => {
+        const { host, plan: last } = settle(hostOf(world, temper), ROUNDS);
+        if (last.verdict !== 'rest') return;
+        expect(last.actions).toEqual([]);
+        if (host.world.desired.is === 'gone') return;
+        const ready = conditionOf(host.world, last, 'Ready');
+        if (ready?.status !== 'True') expect(['Completed', 'Exited']).toContain(ready?.reason);
+        expect(conditionOf(host.world, last, 'Reconciling')).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a wanted instance in a host in order ends up running and ready', () => {
+    fc.assert(
+      fc.property(anyWorld, anyHistory, (world, history) => {
+        const before = live(hostOf(world), history).world;
+        const desired = wanted({ restartPolicy: 'Always' });
+        const { host, plan: last } = settle(
+          hostOf({
+            ...before,
+            desired,
+            host: freshWorld().host,
+            image: freshWorld().image,
+            machine: answering(before),
+          }),
+          ROUNDS,
+        );
+        expect(conditionOf(host.world, last, 'Ready')).toMatchObject({ status: 'True' });
+        expect(host.world.machine.state).toBe('running');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a restart for an edit is the last one: what it should bring is there', () => {
+    fc.assert(
+      fc.property(anyWorld, anyWanted, (world, edit) => {
+        const spec = { ...edit.instance.spec, updatePolicy: 'Restart' as const, state: 'Running' as const };
+        const desired = { ...edit, instance: { ...edit.instance, spec } };
+        const { host, plan: last } = settle(hostOf({ ...world, desired }), ROUNDS);
+        if (last.verdict !== 'rest' || !isRecorded(host.world) || host.world.machine.state === 'absent')
+          return;
+        expect(changesAtRestart(host.world)).toEqual([]);
+      }),
+    );
+  });
+
+  test('a program that ends at once, or a guest that never starts, is not started in a hot loop', () => {
+    const hopeless = anyTemper.filter(({ guest }) => guest !== 'serves');
+    fc.assert(
+      fc.property(anyWorld, hopeless, (world, temper) => {
+        let host = hostOf({ ...world, desired: wanted({ restartPolicy: 'Always' }) }, temper);
+        let starts = 0;
+        for (let rounds = 0; host.world.now < NOW + 3_600_000 && rounds < 2_000; rounds++) {
+          const after = pass(host);
+          starts += after.plan.actions.filter(({ kind }) => kind === 'start-machine').length;
+          if (after.plan.actions.length === 0 && after.plan.lookAgainMs === undefined) return;
+          host = elapse(after.host, after.plan.lookAgainMs ?? 1);
+        }
+        expect(host.world.now).toBeGreaterThanOrEqual(NOW + 3_600_000);
+        expect(starts).toBeLessThan(40);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+function answering({ machine }: World): World['machine'] {
+  return machine.state === 'unknown' ? { state: 'running', process: machine.process } : machine;
+}
+
+function conditionOf(world: World, last: Plan, type: string): { status: string; reason: string } | undefined {
+  return statusOf(world, { is: 'planned', plan: last }).conditions.find((each) => each.type === type);
+}
+
+test('the simulated guest that these properties rest on does start', () => {
+  expect(settle(hostOf(freshWorld()), ROUNDS).host.world.guest).toEqual(STARTED);
+});

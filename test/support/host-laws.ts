@@ -1,0 +1,78 @@
+import { unreachable } from '../../src/errors.ts';
+import type { InstanceRecord } from '../../src/machine/record.ts';
+import type { Action } from '../../src/plan/action.ts';
+import type { World } from '../../src/plan/world.ts';
+
+type Law = readonly [holds: boolean, text: string];
+
+/** Throws when an action does to a host what nobody may do to it, whatever the plan was. */
+export function obeyed(world: World, action: Action): void {
+  for (const [holds, text] of lawsFor(world, action)) if (!holds) throw new Error(`law broken: ${text}`);
+}
+
+// eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
+function lawsFor(world: World, action: Action): readonly Law[] {
+  const isDown = world.machine.state === 'absent';
+  const { overlay, network } = world;
+  const record = world.record === 'absent' ? undefined : world.record;
+  switch (action.kind) {
+    case 'create-overlay':
+      return [[isDown && overlay.state === 'absent', 'no overlay is made over another, or under a machine']];
+    case 'grow-overlay':
+      return [
+        [overlay.state === 'ready' && overlay.bytes < action.bytes, 'an overlay never shrinks'],
+        [isDown, 'no disk changes under a machine'],
+      ];
+    case 'remove-overlay':
+    case 'write-boot':
+      return [[isDown, 'no disk changes under a machine']];
+    case 'remove-network':
+      return [[isDown, 'no guard is lifted while a machine could send']];
+    case 'shape-tap':
+    case 'guard-tap':
+      return [[network.tap.state === 'up', 'only a tap that is there is guarded and shaped']];
+    case 'forget-instance':
+      return [
+        [isDown, 'no record goes before its machine'],
+        [network.tap.state === 'absent' && network.guard.state === 'open', 'nor before its network'],
+      ];
+    case 'start-machine':
+      return startLaws(world, action);
+    case 'kill-machine': {
+      const hasReason = record?.stopping !== undefined || record?.exit !== undefined;
+      const mayRun = world.machine.state === 'running' || world.machine.state === 'unknown';
+      return [[!mayRun || hasReason, 'no kill of what runs without a reason on record']];
+    }
+    case 'request-shutdown':
+      return [[record?.stopping !== undefined, 'no stop without a reason on record']];
+    case 'acknowledge-exit':
+      return [[record?.exit !== undefined, 'no exit is acknowledged before it is on disk']];
+    case 'write-record':
+      return [[record === undefined || isSame(record, action.record), 'an identity never changes']];
+    case 'create-tap':
+    case 'pull-image':
+      return [];
+    default:
+      return unreachable(action);
+  }
+}
+
+function startLaws(world: World, { machine }: Extract<Action, { kind: 'start-machine' }>): readonly Law[] {
+  const { network, overlay, boot, image } = world;
+  const run = world.record === 'absent' || world.record.stopping !== undefined ? undefined : world.record.run;
+  const isResume = world.machine.state === 'paused';
+  const hasNic = isResume ? run?.applied.fields['network.enabled'] === 'true' : machine.nic !== undefined;
+  const isGuarded = network.tap.state === 'up' && network.guard.state === 'guarded';
+  return [
+    [!hasNic || isGuarded, 'no vCPU runs before its guard'],
+    [isResume || (overlay.state === 'ready' && boot.state === 'ready'), 'no vCPU runs before its disks'],
+    [image.state === 'ready', 'no vCPU runs before its image'],
+    [run !== undefined, 'no vCPU runs that is not on record'],
+  ];
+}
+
+function isSame(one: InstanceRecord, other: InstanceRecord): boolean {
+  const textOf = ({ identity, uid, createdAt }: InstanceRecord): string =>
+    JSON.stringify([identity, uid, createdAt]);
+  return textOf(one) === textOf(other);
+}
