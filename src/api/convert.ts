@@ -1,4 +1,5 @@
 import { joined, missingFrom, partFrom } from './convert-fields.ts';
+import { API_VERSION } from './metadata.ts';
 import { isMapping, textAt, type Mapping } from './raw.ts';
 
 export type Converted =
@@ -76,7 +77,7 @@ function documentOf(name: string | undefined, { spec, notes }: Draft): Converted
   const fields = [...known, ...Object.keys(spec).filter((field) => !known.includes(field))];
   return {
     document: {
-      apiVersion: 'hypeman.dev/v1alpha1',
+      apiVersion: API_VERSION,
       kind: 'Instance',
       metadata: { name },
       spec: Object.fromEntries(fields.map((field) => [field, spec[field]])),

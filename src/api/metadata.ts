@@ -3,6 +3,9 @@ import { nearestOf } from './nearest.ts';
 import { orList, problem } from './problem.ts';
 import { isMapping, mappingOf, textAt, valueAt } from './raw.ts';
 
+/** Group and version of every resource of ours. */
+export const API_VERSION = 'hypeman.dev/v1alpha1';
+
 export type Metadata = {
   readonly namespace: string;
   /** Empty when it is missing. */

@@ -1,7 +1,7 @@
 import type { DeclaredSpec } from './declared-spec.ts';
 import { specOf } from './defaults.ts';
 import type { Instance, Problem } from './instance.ts';
-import { readMetadata } from './metadata.ts';
+import { API_VERSION, readMetadata } from './metadata.ts';
 import { nearestOf } from './nearest.ts';
 import { orList, pathText, problem } from './problem.ts';
 import { isMapping, valueAt } from './raw.ts';
@@ -10,8 +10,6 @@ import { openSchema, type SpecSchema } from './schema.ts';
 import { parseSecret, type ParsedSecret } from './secret-document.ts';
 import { specProblems, specWarnings } from './spec-rules.ts';
 import { UNSUPPORTED, unsupportedProblems, type SourceKind, type Unsupported } from './supported.ts';
-
-export const API_VERSION = 'hypeman.dev/v1alpha1';
 
 /** A document read: an Instance, or everything that is wrong with it at once. */
 export type Parsed =

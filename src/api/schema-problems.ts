@@ -100,7 +100,8 @@ function wrongType(error: SchemaError, secret: boolean): string {
   if (types[0] === 'a list' && (typeof value === 'string' || isScalar)) {
     return `must be a list, but it is a single value: put it in brackets, as in ["one", "two"]`;
   }
-  return `must be ${wanted}, but it is ${kindOf(value)}`;
+  const isQuoted = typeof value === 'string' && /^(?:[0-9]+|true|false)$/.test(value);
+  return `must be ${wanted}, but it is ${kindOf(value)}${isQuoted ? ': remove the quotes' : ''}`;
 }
 
 function kindOf(value: unknown): string {

@@ -6,7 +6,7 @@ import { orList, problem } from './problem.ts';
 import { isMapping, mappingOf, valueAt } from './raw.ts';
 
 /** A v1/Secret of the local secret store. */
-export type SecretDocument = {
+type SecretDocument = {
   readonly namespace: string;
   readonly name: string;
   readonly values: Readonly<Record<string, Secret>>;
