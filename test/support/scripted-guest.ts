@@ -32,6 +32,7 @@ export function scriptedGuest(programs: Readonly<Record<string, Program>>): Scri
   };
   const links: GuestLinks = {
     look: () => ({ state: 'silent' }),
+    lastTold: () => ({ state: 'silent' }),
     drop: unused,
     acknowledgeExit: unused,
     shutdown: unused,
@@ -57,7 +58,10 @@ export function scriptedGuest(programs: Readonly<Record<string, Program>>): Scri
   return { links, files, started };
 }
 
-function spawnProgram(program: Program, request: ExecRequest): { process: GuestProcess; session: ExecSession } {
+function spawnProgram(
+  program: Program,
+  request: ExecRequest,
+): { process: GuestProcess; session: ExecSession } {
   const waiting: ((signal: number) => void)[] = [];
   const process: GuestProcess = {
     request,
@@ -86,7 +90,9 @@ function spawnProgram(program: Program, request: ExecRequest): { process: GuestP
   return { process, session };
 }
 
-function statOf(file: { readonly mode: number; readonly content: Buffer } | undefined): GuestStat | undefined {
+function statOf(
+  file: { readonly mode: number; readonly content: Buffer } | undefined,
+): GuestStat | undefined {
   if (file === undefined) return undefined;
   return { kind: 'file', mode: file.mode, size: file.content.length, modifiedAt: 0 };
 }

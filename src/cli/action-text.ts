@@ -1,0 +1,49 @@
+import { unreachable } from '../errors.ts';
+import type { Action } from '../plan/action.ts';
+
+/** One action as a person would say it. Names what is touched, never a value of the environment. */
+// eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
+export function actionText(action: Action): string {
+  switch (action.kind) {
+    case 'write-record':
+      return 'write down who the instance is';
+    case 'pull-image':
+      return `pull the image ${action.digest ?? action.reference}`;
+    case 'create-overlay':
+      return `make an overlay disk of ${sizeText(action.bytes)}`;
+    case 'grow-overlay':
+      return `grow the overlay disk to ${sizeText(action.bytes)}`;
+    case 'remove-overlay':
+      return 'discard the overlay disk and everything written to it';
+    case 'create-tap':
+      return `make the network device ${action.identity.tap} for ${action.identity.ip}`;
+    case 'guard-tap':
+      return `guard ${action.identity.tap} with firewall rules`;
+    case 'shape-tap':
+      return `limit the bandwidth of ${action.identity.tap}`;
+    case 'remove-network':
+      return `remove the network device ${action.identity.tap} and its rules`;
+    case 'write-boot':
+      return 'write the boot archive';
+    case 'start-machine':
+      return `start a ${action.hypervisor} machine: ${action.machine.vcpus} vCPUs, ${sizeText(action.machine.memoryBytes)}`;
+    case 'request-shutdown':
+      return `ask the guest to shut down within ${action.graceMs / 1000} s`;
+    case 'acknowledge-exit':
+      return "take note of the program's exit";
+    case 'kill-machine':
+      return `end the ${action.hypervisor} process`;
+    case 'forget-instance':
+      return 'forget the instance and release its address';
+    default:
+      return unreachable(action);
+  }
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** `1.5 GiB` */
+export function sizeText(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return `${Math.round((bytes / 1024 ** power) * 10) / 10} ${UNITS[power] ?? 'B'}`;
+}

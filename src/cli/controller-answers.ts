@@ -1,0 +1,47 @@
+import { HypemanError } from '../errors.ts';
+import type { GuestStat } from '../guest/guest-links.ts';
+import type { Ping } from '../serve/control-socket.ts';
+
+/** Who answered, or undefined when the words are not those of a controller. */
+export function pingIn(text: string): Ping | undefined {
+  const { pid, version, since } = fieldsOf(text);
+  if (typeof pid !== 'number' || typeof version !== 'string' || typeof since !== 'string') return undefined;
+  return { pid, version, since };
+}
+
+/** Throws `ControllerUnreachable` for words that are no stat. */
+export function statIn(text: string): GuestStat {
+  const { kind, mode, size, modifiedAt } = fieldsOf(text);
+  if (!isKind(kind) || typeof mode !== 'number' || typeof size !== 'number' || typeof modifiedAt !== 'number')
+    throw new HypemanError(
+      'transient',
+      'ControllerUnreachable',
+      'the controller gave no stat that can be read',
+    );
+  return { kind, mode, size, modifiedAt };
+}
+
+/** The controller's refusal as the error that it was there. */
+export function faultIn(text: string, status: number): HypemanError {
+  const { reason, message } = fieldsOf(text);
+  return new HypemanError(
+    status >= 500 ? 'transient' : 'invalid',
+    typeof reason === 'string' ? reason : 'ControllerRefused',
+    typeof message === 'string' ? message : `the controller answered with HTTP status ${status}`,
+  );
+}
+
+const KINDS: readonly unknown[] = ['file', 'directory', 'symlink', 'other'] satisfies GuestStat['kind'][];
+
+function isKind(value: unknown): value is GuestStat['kind'] {
+  return KINDS.includes(value);
+}
+
+function fieldsOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {};
+  } catch {
+    return {};
+  }
+}

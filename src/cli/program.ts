@@ -1,0 +1,70 @@
+import { Command, CommanderError } from 'commander';
+import { HypemanError } from '../errors.ts';
+import { PROGRAM } from './command.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addConvert } from './commands/convert.ts';
+import { addCp } from './commands/cp.ts';
+import { addDescribe } from './commands/describe.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addExec } from './commands/exec.ts';
+import { addGet } from './commands/get.ts';
+import { addLogs } from './commands/logs.ts';
+import { addPlan } from './commands/plan.ts';
+import { addRun } from './commands/run.ts';
+import { addSetup } from './commands/setup.ts';
+import { addValidate } from './commands/validate.ts';
+import { addVersion } from './commands/version.ts';
+import { addWait } from './commands/wait.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, lineOf } from './faults.ts';
+
+const STATE_DIR = '/var/lib/hypeman';
+const RUN_DIR = '/run/hypeman';
+
+/** The whole command line. Knows nothing of the process: all of that comes with the context. */
+export function buildProgram(context: CliContext): Command {
+  const { stdout, stderr, env } = context;
+  const program = new Command(PROGRAM)
+    .description(
+      'The declarative way to run microVMs: an Instance in YAML is a running VM, and every edit converges.',
+    )
+    .usage('[command] [options]')
+    .version(context.version, '-V, --version', 'print the version')
+    .option(
+      '--state-dir <dir>',
+      'what survives a reboot (HYPEMAN_STATE_DIR)',
+      env.HYPEMAN_STATE_DIR ?? STATE_DIR,
+    )
+    .option('--run-dir <dir>', 'sockets; a short path (HYPEMAN_RUN_DIR)', env.HYPEMAN_RUN_DIR ?? RUN_DIR)
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? 100,
+      getErrHelpWidth: () => stderr.columns ?? 100,
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+  const commands = [addRun, addGet, addDescribe, addLogs, addExec, addCp, addWait, addValidate, addPlan];
+  for (const add of [...commands, addConvert, addDoctor, addSetup, addVersion, addCompletion])
+    add(program, context);
+  return program;
+}
+
+/**
+ * Does what the words of a command line say (without the program's own) and sets the exit code: 0 done,
+ * 1 it failed or is not so, 2 the words cannot be meant. Prints what went wrong as one line on stderr.
+ */
+export async function runProgram(context: CliContext, words: readonly string[]): Promise<void> {
+  try {
+    await buildProgram(context).parseAsync(words, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed it already; help and version end here too, with 0.
+      if (error.exitCode !== 0) context.setExitCode(EXIT.usage);
+      return;
+    }
+    context.stderr.write(`${lineOf(error)}\n`);
+    const isUsage = error instanceof HypemanError && error.reason === 'Usage';
+    context.setExitCode(isUsage ? EXIT.usage : EXIT.failed);
+  }
+}
