@@ -112,6 +112,8 @@ bool decoder_feed(struct decoder *decoder, const uint8_t *bytes, size_t length, 
 		}
 		if (!is_whole(decoder))
 			continue;
+		/* A hello mends whatever was lost before it. */
+		kept = kept || decoder->bytes[8] == HOST_HELLO;
 		decoder->in_sync = true;
 		decoder->held = 0;
 		if (!handle(decoder->bytes[8], get32(decoder->bytes + 4), decoder->bytes + FRAME_HEADER, get32(decoder->bytes))) {

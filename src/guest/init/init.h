@@ -63,7 +63,7 @@ struct decoder {
 /* Handles one frame; false means that it was of no sense and the link is lost. */
 typedef bool (*frame_handler)(uint8_t type, uint32_t stream, const uint8_t *payload, uint32_t length);
 
-/* Feeds bytes as they came; returns false when sync was lost in them. `now` in ms. */
+/* Feeds bytes as they came; false when sync was lost and not found again in them. `now` in ms. */
 bool decoder_feed(struct decoder *decoder, const uint8_t *bytes, size_t length, uint64_t now, frame_handler handle);
 void decoder_reset(struct decoder *decoder);
 uint32_t get32(const uint8_t *at);

@@ -17,6 +17,7 @@ static size_t queue_start, queue_end;
 static struct decoder decoder;
 /* Owed to the host, sent when there is room; each is about now, so one of each is enough. */
 static bool hello_due, state_due, lost_due;
+static bool overflowed;
 static uint8_t nonce[HELLO_BYTES - 4];
 
 static bool find_port(char *path, size_t size)
@@ -96,8 +97,8 @@ static void put_frame(uint8_t type, uint32_t stream, const void *payload, size_t
 
 static void lose_host(void)
 {
-	decoder_reset(&decoder);
 	forget_host();
+	overflowed = false;
 	lost_due = true;
 }
 
@@ -105,7 +106,7 @@ void link_send(uint8_t type, uint32_t stream, const void *payload, size_t length
 {
 	/* Only a host that asks without listening comes here. */
 	if (room() < FRAME_HEADER + length) {
-		lost_due = true;
+		overflowed = true;
 		return;
 	}
 	put_frame(type, stream, payload, length);
@@ -192,7 +193,10 @@ static void read_host(void)
 		}
 		if (got <= 0)
 			return;
-		if (!decoder_feed(&decoder, bytes, (size_t)got, now_ms(), handle_frame))
+		bool kept = decoder_feed(&decoder, bytes, (size_t)got, now_ms(), handle_frame);
+		if (overflowed)
+			decoder_reset(&decoder);
+		if (!kept || overflowed)
 			lose_host();
 	}
 }

@@ -1,0 +1,105 @@
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bootConfig } from '../../../src/guest/boot-config.ts';
+import { encodeFrame, greetingWith } from '../../../src/guest/protocol.ts';
+import { commandOutput } from '../../../src/host/exec.ts';
+import { instanceId } from '../../../src/machine/ids.ts';
+import { Secret } from '../../../src/secrets/secret.ts';
+
+const here = new URL('.', import.meta.url).pathname;
+const init = new URL('../../../src/guest/init', import.meta.url).pathname;
+let directory: string;
+let program: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'init-parsers-'));
+  program = join(directory, 'parsers');
+  const sources = ['frames.c', 'records.c', 'boot.c'].map((name) => join(init, name));
+  const flags = ['-g', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+  await commandOutput('gcc', [...flags, '-o', program, join(here, 'init-parsers.c'), ...sources]);
+});
+afterAll(async () => {
+  await rm(directory, { recursive: true });
+});
+
+async function linesOf(
+  mode: string,
+  bytes: Uint8Array,
+  ...more: readonly string[]
+): Promise<readonly string[]> {
+  const path = join(directory, 'input');
+  await writeFile(path, bytes);
+  return (await commandOutput(program, [mode, path, ...more])).split('\n');
+}
+
+test('random bytes neither crash nor overrun init’s parsers', async () => {
+  const seed = randomInt(1, 1_000_000);
+  const said = await commandOutput(program, ['fuzz', String(seed), '30000']).catch((error: unknown) => {
+    throw new Error(`seed ${seed}`, { cause: error });
+  });
+  // Without frames the deeper half of the decoder would not have been met.
+  expect(Number(said.split(' ')[1])).toBeGreaterThan(100);
+});
+
+describe('init finds the beginning of a conversation', () => {
+  const greeting = greetingWith(Buffer.alloc(16, 3));
+  const words = Buffer.concat([encodeFrame(2, 0), encodeFrame(32, 5, Buffer.from('abc'))]);
+  const heard = ['1 0 20 49', '2 0 0 0', '32 5 3 294'];
+
+  test.each([1, 7, 4096])('in chunks of %i', async (chunk) => {
+    expect(await linesOf('frames', Buffer.concat([greeting, words]), String(chunk))).toEqual([
+      ...heard,
+      'lost 0',
+    ]);
+  });
+
+  test('after rubbish, and again when the host says hello twice', async () => {
+    const bytes = Buffer.concat([Buffer.alloc(100, 9), Buffer.alloc(5), greeting, words, greeting, words]);
+    expect(await linesOf('frames', bytes, '64')).toEqual([...heard, ...heard, 'lost 0']);
+  });
+
+  test('after a frame that the last host left half-written, by the second hello at the latest', async () => {
+    const cut = encodeFrame(32, 5, Buffer.alloc(5000, 1)).subarray(0, 4980);
+    const bytes = Buffer.concat([greeting, cut, greeting, Buffer.alloc(6000), greeting, words]);
+    const lines = await linesOf('frames', bytes, '128');
+    expect(lines.slice(-4, -1)).toEqual(heard);
+  });
+
+  test('a frame of more than 64 KiB is the loss of the thread, not of memory', async () => {
+    const bytes = Buffer.concat([
+      greeting,
+      Buffer.from('ffffff0f0500000020', 'hex'),
+      Buffer.alloc(99, 1),
+      greeting,
+      words,
+    ]);
+    expect(await linesOf('frames', bytes, '64')).toEqual(['1 0 20 49', ...heard, 'lost 1']);
+  });
+});
+
+describe('the boot config', () => {
+  const boot = {
+    ...{
+      id: instanceId('abc'),
+      hostname: 'web',
+      argv: ['run', '', 'a b'],
+      imageEnv: { A: '1' },
+      workdir: '/w',
+    },
+    ...{ user: 'ann:staff', stopSignal: 'SIGINT', agent: true },
+  };
+
+  test('is read as it was written', async () => {
+    const lines = await linesOf('boot', bootConfig(boot, { B: new Secret('two=2') }));
+    expect(lines).toEqual(['abc|web|/w|ann:staff|2|1', 'a run', 'a ', 'a a b', 'e A=1', 'e B=two=2']);
+  });
+
+  test('that was cut is refused', async () => {
+    const whole = bootConfig(boot, {});
+    for (const cut of [0, 1, whole.length - 1, whole.length - 2, 20])
+      expect(await linesOf('boot', whole.subarray(0, cut))).toEqual(['refused']);
+  });
+});

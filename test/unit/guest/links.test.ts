@@ -1,0 +1,290 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { GuestLinks } from '../../../src/guest/guest-links.ts';
+import { OUTPUT_WINDOW } from '../../../src/guest/guest-stream.ts';
+import { openGuestLinks } from '../../../src/guest/links.ts';
+import {
+  FROM_GUEST,
+  FROM_HOST,
+  STREAM_WINDOW,
+  encodeFrame,
+  numberBytes,
+} from '../../../src/guest/protocol.ts';
+import { instanceId } from '../../../src/machine/ids.ts';
+import { scriptedEnd, stateBytes, wire } from '../../support/hostile-guest.ts';
+import type { ScriptedEnd } from '../../support/hostile-guest.ts';
+
+const id = instanceId('one');
+const open: GuestLinks[] = [];
+afterEach(() => {
+  for (const links of open.splice(0)) links.close();
+});
+
+/** Links to a guest that can be called again and again; `ends` are its lives. */
+function stage(options: Parameters<typeof scriptedEnd>[1] = {}): {
+  links: GuestLinks;
+  ends: ScriptedEnd[];
+  changes: () => number;
+  whys: string[];
+} {
+  const ends: ScriptedEnd[] = [];
+  const whys: string[] = [];
+  let changes = 0;
+  const links = openGuestLinks({
+    connect: () => {
+      const { host, guest } = wire();
+      ends.push(scriptedEnd(guest, options));
+      return Promise.resolve(host);
+    },
+    onChange: () => (changes += 1),
+    log: (_id, why) => whys.push(why),
+  });
+  open.push(links);
+  return { links, ends, changes: () => changes, whys };
+}
+
+async function until(met: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 400 && !met(); tries += 1) await sleep(5);
+  expect(met()).toBe(true);
+}
+
+/** Links to a guest whose program runs. */
+async function started(): Promise<ReturnType<typeof stage> & { end: ScriptedEnd }> {
+  const made = stage();
+  made.links.look(id, '/g');
+  await until(() => (made.ends[0]?.heard.length ?? 0) > 0);
+  const end = made.ends[0];
+  if (end === undefined) throw new Error('nobody called');
+  end.say(FROM_GUEST.state, 0, stateBytes(1));
+  await until(() => made.links.look(id, '/g').state === 'started');
+  return { ...made, end };
+}
+
+const heardTypes = (end: ScriptedEnd): readonly number[] => end.heard.map(({ type }) => type);
+
+describe('what a guest tells', () => {
+  test('silent until it speaks; then each news is told once', async () => {
+    const { links, ends, changes } = stage();
+    expect(links.look(id, '/g')).toEqual({ state: 'silent' });
+    await until(() => (ends[0]?.heard.length ?? 0) > 0);
+    ends[0]?.say(FROM_GUEST.state, 0, stateBytes(0));
+    ends[0]?.say(FROM_GUEST.state, 0, stateBytes(0));
+    await until(() => links.look(id, '/g').state === 'booting');
+    ends[0]?.say(FROM_GUEST.state, 0, stateBytes(2, { code: 3, message: 'exit code 3\u001b[31m' }));
+    await until(() => changes() === 2);
+    expect(links.lastTold(id)).toEqual({ state: 'exited', exit: { code: 3, message: 'exit code 3 [31m' } });
+  });
+
+  test('the start is dated by how long ago it was', async () => {
+    const { links, ends } = stage();
+    links.look(id, '/g');
+    await until(() => (ends[0]?.heard.length ?? 0) > 0);
+    ends[0]?.say(FROM_GUEST.state, 0, stateBytes(1, { elapsed: 60_000 }));
+    await until(() => links.look(id, '/g').state === 'started');
+    const told = links.look(id, '/g');
+    expect(told.state === 'started' && Math.abs(told.startedAt - (Date.now() - 60_000)) < 1000).toBe(true);
+  });
+
+  test('bytes of an earlier conversation are skipped', async () => {
+    const stale = Buffer.concat([
+      encodeFrame(FROM_GUEST.state, 0, stateBytes(2, { code: 9 })).subarray(3),
+      Buffer.alloc(999, 7),
+    ]);
+    const { links, ends } = stage({ stale });
+    links.look(id, '/g');
+    await until(() => (ends[0]?.heard.length ?? 0) > 0);
+    ends[0]?.say(FROM_GUEST.state, 0, stateBytes(0));
+    await until(() => links.look(id, '/g').state === 'booting');
+  });
+
+  test('stays told while the connection is made again', async () => {
+    const { links, end, ends } = await started();
+    end.hangUp();
+    await until(() => ends.length === 2);
+    expect(links.look(id, '/g').state).toBe('started');
+  });
+
+  test('a dropped guest is a stranger', async () => {
+    const { links } = await started();
+    links.drop(id);
+    expect(links.lastTold(id)).toEqual({ state: 'silent' });
+  });
+});
+
+describe('a lying guest only ends its own link', () => {
+  test.each([
+    [
+      'a frame that is too long',
+      (end: ScriptedEnd) => {
+        end.raw(Buffer.from('ffffffff0000000042', 'hex'));
+      },
+    ],
+    [
+      'a type that is none',
+      (end: ScriptedEnd) => {
+        end.raw(encodeFrame(200, 0));
+      },
+    ],
+    [
+      'a stream that never was',
+      (end: ScriptedEnd) => {
+        end.say(FROM_GUEST.out, 77, Buffer.from('x'));
+      },
+    ],
+    [
+      'a state that is none',
+      (end: ScriptedEnd) => {
+        end.say(FROM_GUEST.state, 0, Buffer.alloc(16, 9));
+      },
+    ],
+    [
+      'a state that is too short',
+      (end: ScriptedEnd) => {
+        end.say(FROM_GUEST.state, 0, Buffer.alloc(3));
+      },
+    ],
+    [
+      'the words that it is lost',
+      (end: ScriptedEnd) => {
+        end.say(FROM_GUEST.lost, 0);
+      },
+    ],
+  ])('%s', async (_name, lie) => {
+    const { end, ends, whys } = await started();
+    lie(end);
+    await until(() => ends.length === 2);
+    expect(whys).toHaveLength(1);
+  });
+
+  test('more output than was granted', async () => {
+    const { links, end, ends } = await started();
+    const session = await links.exec(id, { argv: ['yes'], env: {} });
+    for (let sent = 0; sent <= OUTPUT_WINDOW; sent += 32_768)
+      end.say(FROM_GUEST.out, 1, Buffer.alloc(32_768));
+    await expect(session.exitCode).rejects.toMatchObject({ reason: 'GuestGone' });
+    await until(() => ends.length === 2);
+  });
+});
+
+describe('a command', () => {
+  test('is asked for, fed within the guest’s window, heard, and ends', async () => {
+    const { links, end } = await started();
+    const session = await links.exec(id, {
+      argv: ['cat'],
+      env: { A: 'b' },
+      terminal: { columns: 80, rows: 25 },
+    });
+    session.stdin.write(Buffer.alloc(STREAM_WINDOW + 10));
+    await until(() => heardTypes(end).includes(FROM_HOST.data));
+    await sleep(20);
+    const fed = (): number =>
+      end.heard
+        .filter(({ type }) => type === FROM_HOST.data)
+        .reduce((sum, { payload }) => sum + payload.length, 0);
+    expect(fed()).toBe(STREAM_WINDOW);
+    end.say(FROM_GUEST.credit, 1, numberBytes(100));
+    await until(() => fed() === STREAM_WINDOW + 10);
+    expect(end.heard.find(({ type }) => type === FROM_HOST.exec)?.payload.toString()).toBe(
+      'acat\0eA=b\0c80\0r25\0',
+    );
+    end.say(FROM_GUEST.out, 1, Buffer.from('words'));
+    end.say(FROM_GUEST.exited, 1, numberBytes(4));
+    expect(await session.exitCode).toBe(4);
+    expect(await Readable.from(session.stdout).toArray()).toEqual([Buffer.from('words')]);
+  });
+
+  test('an unread output is not granted more', async () => {
+    const { links, end } = await started();
+    const session = await links.exec(id, { argv: ['yes'], env: {} });
+    for (let sent = 0; sent < OUTPUT_WINDOW; sent += 32_768) end.say(FROM_GUEST.out, 1, Buffer.alloc(32_768));
+    await sleep(50);
+    const granted = (): number =>
+      end.heard
+        .filter(({ type }) => type === FROM_HOST.credit)
+        .reduce((sum, { payload }) => sum + payload.readUInt32LE(0), 0);
+    expect(granted()).toBe(OUTPUT_WINDOW);
+    session.stdout.resume();
+    await until(() => granted() === 2 * OUTPUT_WINDOW);
+  });
+
+  test('that the guest refuses is told with its words', async () => {
+    const { links, end } = await started();
+    const session = await links.exec(id, { argv: ['x'], env: {} });
+    end.say(FROM_GUEST.failed, 1, Buffer.concat([numberBytes(0), Buffer.from('too many sessions')]));
+    await expect(session.exitCode).rejects.toThrow(/too many sessions/);
+  });
+
+  test('is refused where no agent is, where nobody answers, and where the program ended', async () => {
+    const { links, end } = await started();
+    await expect(links.exec(instanceId('other'), { argv: ['x'], env: {} })).rejects.toMatchObject({
+      reason: 'GuestUnreachable',
+    });
+    end.say(FROM_GUEST.state, 0, stateBytes(1, { agent: false }));
+    await until(() => JSON.stringify(links.look(id, '/g')).includes('"agentReady":false'));
+    await expect(links.exec(id, { argv: ['x'], env: {} })).rejects.toMatchObject({ reason: 'AgentSkipped' });
+    end.say(FROM_GUEST.state, 0, stateBytes(2, { code: 0 }));
+    await until(() => links.look(id, '/g').state === 'exited');
+    await expect(links.stat(id, '/x')).rejects.toMatchObject({ reason: 'GuestUnreachable' });
+  });
+
+  test('longer than a frame is refused before it is sent', async () => {
+    const { links } = await started();
+    await expect(links.exec(id, { argv: ['x'.repeat(70_000)], env: {} })).rejects.toMatchObject({
+      reason: 'ExecTooLong',
+    });
+    await expect(links.read(id, 'relative')).rejects.toMatchObject({ reason: 'PathInvalid' });
+  });
+});
+
+describe('files', () => {
+  test('a file that is not there is thrown, one that is there is streamed', async () => {
+    const { links, end } = await started();
+    const missing = links.read(id, '/missing');
+    await until(() => heardTypes(end).includes(FROM_HOST.read));
+    end.say(FROM_GUEST.failed, 1, Buffer.concat([numberBytes(2), Buffer.from('No such file or directory')]));
+    await expect(missing).rejects.toThrow(/No such file/);
+    const there = links.read(id, '/there');
+    end.say(FROM_GUEST.out, 2, Buffer.from('ab'));
+    end.say(FROM_GUEST.done, 2);
+    expect(await Readable.from(await there).toArray()).toEqual([Buffer.from('ab')]);
+  });
+
+  test('a reader that stops early tells the guest to stop', async () => {
+    const { links, end } = await started();
+    const file = links.read(id, '/there');
+    await until(() => heardTypes(end).includes(FROM_HOST.read));
+    end.say(FROM_GUEST.out, 1, Buffer.from('ab'));
+    ((await file) as Readable).destroy();
+    await until(() => heardTypes(end).includes(FROM_HOST.cancel));
+  });
+
+  test('a source that breaks off leaves no file: the guest is told to forget it', async () => {
+    const { links, end } = await started();
+    const broken = new Readable({
+      read() {
+        this.destroy(new Error('the disk is gone'));
+      },
+    });
+    await expect(links.write(id, '/x', 0o600, broken)).rejects.toThrow(/disk is gone/);
+    await until(() => heardTypes(end).includes(FROM_HOST.cancel));
+    expect(heardTypes(end)).not.toContain(FROM_HOST.end);
+  });
+});
+
+test('control words are sent, and lost where nobody listens', async () => {
+  const { links, end } = await started();
+  links.acknowledgeExit(id);
+  links.shutdown(id, 1500);
+  links.shutdown(instanceId('other'), 1500);
+  links.setClock(id, 1_700_000_000_000);
+  links.reseed(id, Buffer.alloc(32, 1));
+  await until(() => heardTypes(end).includes(FROM_HOST.reseed));
+  expect(heardTypes(end).slice(1)).toEqual([
+    FROM_HOST.acknowledge,
+    FROM_HOST.shutdown,
+    FROM_HOST.clock,
+    FROM_HOST.reseed,
+  ]);
+  expect(end.heard[2]?.payload.readUInt32LE(0)).toBe(1500);
+});
