@@ -27,7 +27,7 @@ export type FakeHostOptions = {
 };
 
 /** Machines and what runs in them; outlives the controllers that open it. */
-export type FakeGuestWorld = FakeWorld & {
+type FakeGuestWorld = FakeWorld & {
   readonly guests: Map<InstanceId, FakeGuest>;
   readonly guestListeners: Set<GuestListener>;
 };

@@ -13,17 +13,19 @@ export async function recordVmm(paths: InstancePaths, identity: ProcessIdentity)
 }
 
 /**
- * The living VMM of this machine, or undefined. The record names it; where a controller died between
- * starting a VMM and recording it, the run directory stands without one, and only then are all
- * processes read, and the record is made up for.
+ * The living VMM of this machine, or undefined, and then nothing of an earlier one is left either. The
+ * record names it; where a controller died between starting a VMM and recording it, the run directory
+ * stands without one, and only then are all processes read, and the record is made up for.
  */
 export async function findVmm(ref: MachineRef, bootId: string): Promise<ProcessIdentity | undefined> {
-  const recorded = parseIdentity(await readIfThere(ref.paths.vmmIdentity));
+  const record = await readIfThere(ref.paths.vmmIdentity);
+  const recorded = parseIdentity(record);
   if (recorded !== undefined && (await isAlive(recorded, bootId))) return recorded;
   const directory = await statIfThere(ref.paths.runDirectory);
-  if (directory === undefined) return undefined;
-  const found = await scanForVmm(ref, directory.uid, bootId);
-  if (found !== undefined) await recordVmm(ref.paths, found);
+  if (record === undefined && directory === undefined) return undefined;
+  const found = directory === undefined ? undefined : await scanForVmm(ref, directory.uid, bootId);
+  if (found === undefined) await removeTraces(ref.paths);
+  else await recordVmm(ref.paths, found);
   return found;
 }
 

@@ -103,11 +103,8 @@ class QemuDriver {
   async kill(ref: MachineRef): Promise<void> {
     const { bootId } = this.#options;
     const session = await this.#sessionOf(ref);
-    if (session === undefined) {
-      await removeTraces(ref.paths);
-      this.#ends.delete(ref.id);
-      return;
-    }
+    this.#ends.delete(ref.id);
+    if (session === undefined) return;
     const { identity } = session;
     const isQuitting = await session.execute('quit').then(isTrue, isFalse);
     session.letGo();
@@ -123,7 +120,6 @@ class QemuDriver {
         `the VMM of ${ref.id} (pid ${identity.pid}) does not end, even when killed: the kernel holds it, look at its disks`,
       );
     await removeTraces(ref.paths);
-    this.#ends.delete(ref.id);
   }
 
   close(): void {
@@ -148,10 +144,7 @@ class QemuDriver {
     const known = this.#sessions.get(ref.id);
     if (known !== undefined) return known;
     const identity = await findVmm(ref, this.#options.bootId);
-    if (identity === undefined) {
-      await removeTraces(ref.paths);
-      return undefined;
-    }
+    if (identity === undefined) return undefined;
     const session = new Session(identity, ref.paths.controlSocket, this.#listenerFor(ref.id));
     this.#sessions.set(ref.id, session);
     return session;

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HypemanError } from '../../errors.ts';
-import { readIfThere, removeFile, statIfThere } from '../../host/files.ts';
+import { ensureDirectory, readIfThere, removeFile, statIfThere } from '../../host/files.ts';
 import { ensureOwnedDirectory, ensureOwnedFile, concatenate } from '../../host/owned-files.ts';
 import { waitUntilGone } from '../../host/process-end.ts';
 import { signalProcess, spawnDetached } from '../../host/processes.ts';
@@ -25,7 +25,7 @@ const KILLED_WITHIN_MS = 10_000;
 /** The kernel looks for the next archive at a multiple of four (init/initramfs.c). */
 const ARCHIVE_ALIGNMENT = 4;
 /** Passable for the VMMs, so that each reaches what is its own; its list of names is root's. */
-const PASSABLE = { uid: 0, gid: 0, mode: 0o711 };
+const PASSABLE = 0o711;
 
 /** A started VMM whose vCPUs wait for `cont`. */
 export type Launched = { readonly session: Session; readonly ended: Detached['ended'] };
@@ -114,15 +114,16 @@ async function prepare(machine: Machine): Promise<void> {
 }
 
 async function makeFiles({ paths, owner, initrd }: Machine): Promise<void> {
-  await ensureOwnedDirectory(paths.directory, { uid: 0, gid: owner.gid, mode: 0o710 });
+  // First: while it stands, whatever comes after it is looked for.
+  await ensureDirectory(dirname(paths.runDirectory), PASSABLE);
+  await ensureOwnedDirectory(paths.runDirectory, { uid: owner.uid, gid: owner.gid, mode: 0o750 });
+  await ensureOwnedDirectory(paths.directory, { uid: 0, gid: owner.gid, mode: 0o750 });
   await ensureOwnedFile(paths.consoleLog, { uid: owner.uid, gid: 0, mode: 0o640 });
   if (initrd.length > 0)
     await concatenate(initrd, initrdOf(paths), {
       ...{ uid: owner.uid, gid: 0, mode: 0o400 },
       alignment: ARCHIVE_ALIGNMENT,
     });
-  await ensureOwnedDirectory(dirname(paths.runDirectory), PASSABLE);
-  await ensureOwnedDirectory(paths.runDirectory, { uid: owner.uid, gid: owner.gid, mode: 0o750 });
 }
 
 /** A socket file without a listener is a left-over; one that answers belongs to somebody we do not know. */

@@ -52,7 +52,7 @@ export function initrdOf(paths: InstancePaths): string {
 }
 
 /** Stable over restarts, because guests derive their machine-id from it. Version 8 of RFC 9562. */
-export function uuidFor(id: InstanceId): string {
+function uuidFor(id: InstanceId): string {
   const hex = createHash('sha256').update(id).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
