@@ -1,4 +1,4 @@
-import { watch } from 'node:fs';
+import { mkdirSync, watch } from 'node:fs';
 import type { ReportedInstance } from '../api/reported.ts';
 import { namesIn, readIfThere } from '../host/files.ts';
 
@@ -17,6 +17,7 @@ export async function readReported(stateDir: string): Promise<readonly ReportedI
 }
 
 export function watchReported(stateDir: string, onChange: () => void): { close(): Promise<void> } {
+  mkdirSync(`${stateDir}/status`, { recursive: true });
   const watcher = watch(`${stateDir}/status`, { recursive: true }, onChange);
   return {
     close: () => {

@@ -42,8 +42,9 @@ function capitalised(type: string): string {
 }
 
 function pathWish(words: string): Wish['holds'] {
-  const [, path = words, value] = /^(\{.*\})(?:=(.*))?$/s.exec(words.replaceAll(/^'|'$/g, '')) ?? [];
-  const valueAt = parseJsonPath(path.replaceAll("'", '"'));
+  // Quotes that a shell would have taken away may still be there, as in a copied kubectl line.
+  const [, path = words, value] = /^'?(\{.*\})'?(?:=(.*))?$/s.exec(words) ?? [];
+  const valueAt = parseJsonPath(path);
   return (instance) => {
     const found = instance === undefined ? undefined : valueAt(instance);
     if (value === undefined) return found !== undefined && found !== '';

@@ -37,6 +37,8 @@ export async function watchInstances(
   await whileWatching(places, context.signal, show);
 }
 
+const LOOK_ANYWAY_MS = 1000;
+
 /** Calls `look` after each change, one at a time, until the signal. */
 export async function whileWatching(
   places: Places,
@@ -45,6 +47,8 @@ export async function whileWatching(
 ): Promise<void> {
   const bell = openBell();
   const watch = watchReported(places.stateDir, bell.ring);
+  // A change that no event told of (a file system without them) is seen all the same.
+  const clock = setInterval(bell.ring, LOOK_ANYWAY_MS);
   signal.addEventListener('abort', bell.ring);
   try {
     while (!signal.aborted) {
@@ -52,6 +56,7 @@ export async function whileWatching(
       await bell.rung();
     }
   } finally {
+    clearInterval(clock);
     signal.removeEventListener('abort', bell.ring);
     await watch.close();
   }

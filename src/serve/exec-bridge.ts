@@ -20,7 +20,8 @@ const FAREWELL_MS = 5000;
 export async function bridgeExec(client: Duplex, links: GuestLinks, id: InstanceId): Promise<void> {
   // A broken connection is seen as 'close'; without a listener 'error' would end the controller.
   client.on('error', () => undefined);
-  const frames = framesOf(client);
+  // A refused frame must leave the connection open for the words that say so.
+  const frames = framesOf(client.iterator({ destroyOnReturn: false }));
   try {
     const session = await startProgram(frames, links, id);
     endWith(client, { is: 'exit', code: await converse(client, frames, session) });
