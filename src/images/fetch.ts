@@ -34,8 +34,11 @@ export type Wanted = {
 };
 
 const CHECK_MS = 500;
-/** Layers, their unpacked tree, and then the root disk beside the tree: gzip makes about two and a half of one. */
-const ROOM_FACTOR = 6;
+/**
+ * Of the layers' size: they themselves and their unpacked tree, then that tree and the root disk beside it.
+ * gzip makes about half of a tree. An image that needs more still fails with the same words, only later.
+ */
+const ROOM_FACTOR = 4;
 
 /**
  * Fetches the layers of one image and makes its root disk. Everything happens in a directory that only

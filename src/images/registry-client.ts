@@ -50,7 +50,9 @@ export async function copyImage(
   const { reference, access, signal } = options;
   const certificates = access.certDirectory === undefined ? [] : ['--src-cert-dir', access.certDirectory];
   const trust = [...(await authArguments(access)), ...certificates];
-  const args = ['--tmpdir', target.scratch, 'copy', '--quiet', ...trust, source, `oci:${target.layout}`];
+  // umoci 0.4.7 unpacks gzip and plain tar only: layers of zstd are compressed anew on the way.
+  const form = ['--quiet', '--dest-compress-format', 'gzip'];
+  const args = ['--tmpdir', target.scratch, 'copy', ...form, ...trust, source, `oci:${target.layout}`];
   // A slow line is no failure; standing still is noticed by the watch over the layout.
   await runSkopeo(args, reference, { signal, timeoutMs: 24 * 3_600_000 });
 }

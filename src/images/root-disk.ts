@@ -54,7 +54,7 @@ async function run(
 ): Promise<void> {
   const { exitCode, stdout, stderr } = await runCommand(program, args, { signal, timeoutMs: LOCAL_WORK_MS });
   if (exitCode === 0) return;
-  const said = `${stdout}\n${stderr}`.trim();
+  const said = `${stdout}\n${stderr}`.replace(/\s+/g, ' ').trim();
   if (saysDiskFull(said)) throw await diskFull(room, 'unpack an image');
   throw new HypemanError(
     'transient',

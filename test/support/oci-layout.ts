@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { readIfThere } from '../../src/host/files.ts';
 import { commandOutput } from '../../src/host/exec.ts';
 
@@ -43,14 +43,16 @@ export async function addImage(
   directory: string,
   tarFiles: readonly string[],
   config: OciConfig,
-  architecture = hostArchitecture,
+  options: { readonly architecture?: string; readonly compression?: 'gzip' | 'zstd' } = {},
 ): Promise<OciDescriptor> {
+  const { architecture = hostArchitecture, compression = 'gzip' } = options;
+  const compress = compression === 'gzip' ? gzipSync : zstdCompressSync;
   const layers: OciDescriptor[] = [];
   const diffIds: string[] = [];
   for (const tarFile of tarFiles) {
     const tar = await readFile(tarFile);
     diffIds.push(digestOf(tar));
-    layers.push(await addBlob(directory, `${TYPE}.layer.v1.tar+gzip`, gzipSync(tar)));
+    layers.push(await addBlob(directory, `${TYPE}.layer.v1.tar+${compression}`, compress(tar)));
   }
   const configBlob = await addJson(directory, `${TYPE}.config.v1+json`, {
     created: '1970-01-01T00:00:00Z',

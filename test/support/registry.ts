@@ -22,7 +22,7 @@ export type TestRegistry = {
   push(ociReference: string, nameAndTag: string): Promise<string>;
   /** Ends the process and waits for it; what was pushed stays until `remove`. */
   stop(): Promise<void>;
-  /** Starts it again under the same address. */
+  /** Starts it again under the same address; one that runs is left alone. */
   start(): Promise<void>;
   /** Stops, and removes everything. */
   remove(): Promise<void>;
@@ -51,7 +51,12 @@ export async function startRegistry(): Promise<TestRegistry> {
   await writeFile(file('config.yml'), configFor(directory, domain));
 
   let child: ChildProcess | undefined;
+  const killed = (): void => {
+    child?.kill('SIGKILL');
+  };
+  process.once('exit', killed);
   const start = async (): Promise<void> => {
+    if (child !== undefined) return;
     child = await serve(directory);
     await answers(port, child, file('log'));
   };
@@ -83,6 +88,7 @@ export async function startRegistry(): Promise<TestRegistry> {
     start,
     remove: async () => {
       await stop();
+      process.off('exit', killed);
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -105,7 +111,6 @@ async function serve(directory: string): Promise<ChildProcess> {
     stdio: ['ignore', log.fd, log.fd],
   });
   await once(child, 'spawn');
-  process.once('exit', () => child.kill('SIGKILL'));
   await log.close();
   return child;
 }
