@@ -100,14 +100,14 @@ function wrongType(error: SchemaError, secret: boolean): string {
   if (types[0] === 'a list' && (typeof value === 'string' || isScalar)) {
     return `must be a list, but it is a single value: put it in brackets, as in ["one", "two"]`;
   }
-  const isQuoted = typeof value === 'string' && /^(?:[0-9]+|true|false)$/.test(value);
-  return `must be ${wanted}, but it is ${kindOf(value)}${isQuoted ? ': remove the quotes' : ''}`;
+  return `must be ${wanted}, but it is ${kindOf(value)}`;
 }
 
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (isMapping(value)) return 'a mapping';
-  return typeof value === 'string' ? 'text' : `a ${typeof value}`;
+  if (typeof value !== 'string') return `a ${typeof value}`;
+  return /^(?:[0-9]+|true|false)$/.test(value) ? 'text: remove the quotes' : 'text';
 }
 
 function notInEnum(error: SchemaError): string {

@@ -130,6 +130,12 @@ test('a rate that the reference reads in its own way is pointed out', () => {
   expect(notes).toMatch(/network\.bandwidth_upload was "125MBps", which the reference reads as 125Mbps/);
 });
 
+test('a rate that the reference refuses too is kept and pointed out', () => {
+  const { document, notes } = converted({ name: 'a', image: 'nginx', disk_io_bps: '100Mb/s' });
+  expect(document.spec).toMatchObject({ diskIoBps: '100Mb/s' });
+  expect(notes).toMatch(/disk_io_bps cannot be read here: .*megabits or as 100 megabytes/);
+});
+
 test('a fork body becomes a fork of the instance that is named', () => {
   const { document, notes } = converted(
     { ...FORK_BODY, from_running: true, wait_for_network: true },
