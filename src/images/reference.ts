@@ -25,7 +25,7 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const NAME_MAX = 255;
 
 /**
- * `nginx`, `ghcr.io/team/app:v1`, `localhost:5000/app@sha256:…`, `oci:/srv/images/app:v1`. What is left out is
+ * `nginx`, `registry.example.com/team/app:v1`, `localhost:5000/app@sha256:…`, `oci:/srv/images/app:v1`. What is left out is
  * what docker means: docker.io, library/, latest. Throws the `invalid` `InvalidImageReference`.
  */
 export function parseReference(text: string): ImageReference {
