@@ -7,9 +7,17 @@ import { FROM_GUEST, FrameDecoder, NONCE_BYTES, encodeFrame, greetingWith } from
 import type { Frame } from './protocol.ts';
 
 /** A hello may fall on the rest of a frame that a dead controller left; then the next one is heard. */
-const HELLO_AGAIN_MS = 2000;
+const HELLO_AGAIN_MS = 1000;
+/**
+ * After so many the connection is made anew: QEMU keeps a port throttled when a write of the guest's met
+ * a client that had just gone (hw/char/virtio-console.c, flush_buf), until that client's successor goes.
+ */
+const HELLOS = 10;
 /** A guest that does not read while we have this much to say is given up. */
 const UNSENT_LIMIT = 4 * 1024 * 1024;
+
+/** Why a connection ended that never came to a conversation: a guest that still boots, mostly. */
+export const NO_ANSWER = 'no answer';
 
 export type ConnectionEvents = {
   /** The guest answered our hello. */
@@ -49,8 +57,11 @@ export class Connection {
       this.end('closed');
     });
     wire.write(greetingWith(nonce));
+    let hellos = 1;
     this.#greeter = setInterval(() => {
+      hellos += 1;
       if (this.#decoder.inSync) clearInterval(this.#greeter);
+      else if (hellos > HELLOS) this.end(NO_ANSWER);
       else if (wire.writableLength === 0) wire.write(greetingWith(nonce));
     }, HELLO_AGAIN_MS);
     this.#greeter.unref();

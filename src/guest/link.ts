@@ -1,5 +1,5 @@
 import type { GuestState } from '../machine/guest.ts';
-import { Connection } from './connection.ts';
+import { Connection, NO_ANSWER } from './connection.ts';
 import type { GuestConnector } from './guest-links.ts';
 import { guestStateFrom } from './guest-words.ts';
 
@@ -61,7 +61,8 @@ export class GuestLink {
           this.#hear(payload);
         },
         onEnd: (why) => {
-          this.#options.onEnd(why);
+          if (why === NO_ANSWER) this.#pause = FIRST_PAUSE_MS;
+          else this.#options.onEnd(why);
           this.#connectLater();
         },
       });

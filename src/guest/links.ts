@@ -8,6 +8,8 @@ import { GuestLink } from './link.ts';
 import type { Connection } from './connection.ts';
 import { FRAME_MAX, FROM_HOST, numberBytes, recordBytes } from './protocol.ts';
 
+const ANSWER_MS = 30_000;
+
 /** Told why a connection ended: an unruly guest is worth a line, at most. */
 export type LinkLog = (id: InstanceId, why: string) => void;
 
@@ -46,8 +48,8 @@ export function openGuestLinks(options: {
       await Promise.resolve();
       return reach(id).open(FROM_HOST.exec, execRequestBytes(request), execSession).session;
     },
-    stat: async (id, path) => reach(id).open(FROM_HOST.stat, pathBytes(path), statStream).answer,
-    read: async (id, path) => reach(id).open(FROM_HOST.read, pathBytes(path), readStream).answer,
+    stat: async (id, path) => inTime(reach(id).open(FROM_HOST.stat, pathBytes(path), statStream).answer),
+    read: async (id, path) => inTime(reach(id).open(FROM_HOST.read, pathBytes(path), readStream).answer),
     write: async (id, path, mode, content) =>
       reach(id).open(FROM_HOST.write, pathBytes(path, mode), (send) => writeStream(send, content)).answer,
     close: () => {
@@ -91,6 +93,19 @@ function reachable(link: GuestLink | undefined): Connection {
       'this instance runs without the agent (spec.skipGuestAgent)',
     );
   return link.connection;
+}
+
+/** A guest may hold its tongue for ever; its asker may not wait so long. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new HypemanError('transient', 'GuestUnreachable', 'the guest did not answer in time'));
+  }, ANSWER_MS);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function pathBytes(path: string, mode?: number): Buffer {

@@ -41,6 +41,8 @@ describe('a running guest', () => {
 
   test('tells that its program has started, and the console holds the program’s words and no others', async () => {
     expect(vm.look()).toMatchObject({ state: 'started', agentReady: true });
+    // The program is there before its first word is.
+    while ((await vm.console()) === '') await sleep(20);
     expect(await vm.console()).toBe('the program speaks\n');
   });
 
@@ -147,7 +149,8 @@ describe('a running guest', () => {
   test('tells the next controller what it told the last, with the same start, and ends what that one ran', async () => {
     const before = await vm.until('started');
     const session = await vm.links.exec(vm.id, { argv: sh('echo $$ > /tmp/left; exec sleep 1000'), env: {} });
-    while ((await vm.links.stat(vm.id, '/tmp/left')) === undefined) await sleep(50);
+    while ((await vm.links.stat(vm.id, '/tmp/left')) === undefined)
+      await Promise.race([sleep(50), session.exitCode]);
     vm.reconnect();
     await expect(session.exitCode).rejects.toMatchObject({ reason: 'GuestGone' });
     const after = await vm.until('started');

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Readable } from 'node:stream';
-import { afterEach, describe, expect, test } from 'vitest';
-import type { GuestLinks } from '../../../src/guest/guest-links.ts';
+import { describe, expect, test } from 'vitest';
 import { OUTPUT_WINDOW } from '../../../src/guest/guest-stream.ts';
-import { openGuestLinks } from '../../../src/guest/links.ts';
 import {
   FROM_GUEST,
   FROM_HOST,
@@ -12,56 +10,9 @@ import {
   numberBytes,
 } from '../../../src/guest/protocol.ts';
 import { instanceId } from '../../../src/machine/ids.ts';
-import { scriptedEnd, stateBytes, wire } from '../../support/hostile-guest.ts';
+import { stateBytes } from '../../support/hostile-guest.ts';
 import type { ScriptedEnd } from '../../support/hostile-guest.ts';
-
-const id = instanceId('one');
-const open: GuestLinks[] = [];
-afterEach(() => {
-  for (const links of open.splice(0)) links.close();
-});
-
-/** Links to a guest that can be called again and again; `ends` are its lives. */
-function stage(options: Parameters<typeof scriptedEnd>[1] = {}): {
-  links: GuestLinks;
-  ends: ScriptedEnd[];
-  changes: () => number;
-  whys: string[];
-} {
-  const ends: ScriptedEnd[] = [];
-  const whys: string[] = [];
-  let changes = 0;
-  const links = openGuestLinks({
-    connect: () => {
-      const { host, guest } = wire();
-      ends.push(scriptedEnd(guest, options));
-      return Promise.resolve(host);
-    },
-    onChange: () => (changes += 1),
-    log: (_id, why) => whys.push(why),
-  });
-  open.push(links);
-  return { links, ends, changes: () => changes, whys };
-}
-
-async function until(met: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 400 && !met(); tries += 1) await sleep(5);
-  expect(met()).toBe(true);
-}
-
-/** Links to a guest whose program runs. */
-async function started(): Promise<ReturnType<typeof stage> & { end: ScriptedEnd }> {
-  const made = stage();
-  made.links.look(id, '/g');
-  await until(() => (made.ends[0]?.heard.length ?? 0) > 0);
-  const end = made.ends[0];
-  if (end === undefined) throw new Error('nobody called');
-  end.say(FROM_GUEST.state, 0, stateBytes(1));
-  await until(() => made.links.look(id, '/g').state === 'started');
-  return { ...made, end };
-}
-
-const heardTypes = (end: ScriptedEnd): readonly number[] => end.heard.map(({ type }) => type);
+import { heardTypes, id, started, stage, until } from '../../support/link-stage.ts';
 
 describe('what a guest tells', () => {
   test('silent until it speaks; then each news is told once', async () => {
@@ -235,56 +186,4 @@ describe('a command', () => {
     });
     await expect(links.read(id, 'relative')).rejects.toMatchObject({ reason: 'PathInvalid' });
   });
-});
-
-describe('files', () => {
-  test('a file that is not there is thrown, one that is there is streamed', async () => {
-    const { links, end } = await started();
-    const missing = links.read(id, '/missing');
-    await until(() => heardTypes(end).includes(FROM_HOST.read));
-    end.say(FROM_GUEST.failed, 1, Buffer.concat([numberBytes(2), Buffer.from('No such file or directory')]));
-    await expect(missing).rejects.toThrow(/No such file/);
-    const there = links.read(id, '/there');
-    end.say(FROM_GUEST.out, 2, Buffer.from('ab'));
-    end.say(FROM_GUEST.done, 2);
-    expect(await Readable.from(await there).toArray()).toEqual([Buffer.from('ab')]);
-  });
-
-  test('a reader that stops early tells the guest to stop', async () => {
-    const { links, end } = await started();
-    const file = links.read(id, '/there');
-    await until(() => heardTypes(end).includes(FROM_HOST.read));
-    end.say(FROM_GUEST.out, 1, Buffer.from('ab'));
-    ((await file) as Readable).destroy();
-    await until(() => heardTypes(end).includes(FROM_HOST.cancel));
-  });
-
-  test('a source that breaks off leaves no file: the guest is told to forget it', async () => {
-    const { links, end } = await started();
-    const broken = new Readable({
-      read() {
-        this.destroy(new Error('the disk is gone'));
-      },
-    });
-    await expect(links.write(id, '/x', 0o600, broken)).rejects.toThrow(/disk is gone/);
-    await until(() => heardTypes(end).includes(FROM_HOST.cancel));
-    expect(heardTypes(end)).not.toContain(FROM_HOST.end);
-  });
-});
-
-test('control words are sent, and lost where nobody listens', async () => {
-  const { links, end } = await started();
-  links.acknowledgeExit(id);
-  links.shutdown(id, 1500);
-  links.shutdown(instanceId('other'), 1500);
-  links.setClock(id, 1_700_000_000_000);
-  links.reseed(id, Buffer.alloc(32, 1));
-  await until(() => heardTypes(end).includes(FROM_HOST.reseed));
-  expect(heardTypes(end).slice(1)).toEqual([
-    FROM_HOST.acknowledge,
-    FROM_HOST.shutdown,
-    FROM_HOST.clock,
-    FROM_HOST.reseed,
-  ]);
-  expect(end.heard[2]?.payload.readUInt32LE(0)).toBe(1500);
 });
