@@ -1,0 +1,212 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Check, Finding, HostProbe } from '../../../src/cli/doctor/check.ts';
+import { ok } from '../../../src/cli/doctor/check.ts';
+import {
+  controllerCheck,
+  driverCheck,
+  forwardDropCheck,
+  kernelCheck,
+} from '../../../src/cli/doctor/controller-checks.ts';
+import {
+  clockCheck,
+  diskCheck,
+  memoryCheck,
+  rootCheck,
+  toolsCheck,
+  tunCheck,
+} from '../../../src/cli/doctor/host-checks.ts';
+import {
+  forwardingCheck,
+  nameServerCheck,
+  nftCheck,
+  subnetCheck,
+} from '../../../src/cli/doctor/network-checks.ts';
+import { examine, isFit, reportText } from '../../../src/cli/doctor/report.ts';
+import type { ControllerClient } from '../../../src/cli/controller-client.ts';
+import { toolsMissing } from '../../../src/host/tools.ts';
+import { HypemanError } from '../../../src/errors.ts';
+import { NOW } from '../../support/cli-run.ts';
+
+const GIB = 1024 ** 3;
+
+/** A host of which only what a test says is known. */
+function host(more: Partial<HostProbe> = {}, files: Readonly<Record<string, string>> = {}): HostProbe {
+  return {
+    uid: 0,
+    now: () => NOW,
+    read: (path) => Promise.resolve(files[path]),
+    exists: (path) => Promise.resolve(path in files),
+    holdsOpen: () => Promise.resolve(false),
+    freeBytes: () => Promise.resolve(100 * GIB),
+    run: () => Promise.resolve({ exitCode: 0, stdout: '', stderr: '' }),
+    ...more,
+  };
+}
+
+async function levelOf(check: Check, seen: HostProbe): Promise<Finding['level']> {
+  return (await check.look(seen)).level;
+}
+
+test('only root can make machines', async () => {
+  expect(await levelOf(rootCheck, host())).toBe('ok');
+  expect(await levelOf(rootCheck, host({ uid: 1000 }))).toBe('fail');
+});
+
+test('missing programs are named together, with one command that brings them', async () => {
+  const tools = [
+    { tool: 'ip', package: 'iproute2', purpose: 'network devices' },
+    { tool: 'tc', package: 'iproute2', purpose: 'bandwidth limits' },
+    { tool: 'nft', package: 'nftables', purpose: 'the guard' },
+  ];
+  const finding = await toolsCheck(() => Promise.resolve(tools)).look(host());
+  expect(finding).toMatchObject({
+    level: 'fail',
+    fix: expect.stringContaining('apt-get install iproute2 nftables') as string,
+  });
+  expect(
+    await levelOf(
+      toolsCheck(() => Promise.resolve([])),
+      host(),
+    ),
+  ).toBe('ok');
+});
+
+test('a program counts as there when somebody may execute it', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'hypeman-tools-'));
+  await writeFile(`${directory}/yes`, '');
+  await chmod(`${directory}/yes`, 0o755);
+  await writeFile(`${directory}/no`, '', { mode: 0o644 });
+  const tools = ['yes', 'no', 'absent'].map((tool) => ({ tool, package: 'p', purpose: '' }));
+  const missing = await toolsMissing(tools, ['/nowhere', directory]);
+  expect(missing.map(({ tool }) => tool)).toEqual(['no', 'absent']);
+  await rm(directory, { recursive: true });
+});
+
+test('room on disk', async () => {
+  const free = (bytes: number): HostProbe => host({ freeBytes: () => Promise.resolve(bytes) });
+  expect(await levelOf(diskCheck('/s'), free(100 * GIB))).toBe('ok');
+  expect(await levelOf(diskCheck('/s'), free(5 * GIB))).toBe('warn');
+  expect(await levelOf(diskCheck('/s'), free(GIB / 2))).toBe('fail');
+});
+
+test('memory, clock, tun device and forwarding', async () => {
+  expect(await levelOf(memoryCheck, host({}, { '/proc/meminfo': 'MemAvailable:    8000000 kB\n' }))).toBe(
+    'ok',
+  );
+  expect(await levelOf(memoryCheck, host({}, { '/proc/meminfo': 'MemAvailable:    500000 kB\n' }))).toBe(
+    'warn',
+  );
+  expect(await levelOf(clockCheck, host())).toBe('ok');
+  expect(await levelOf(clockCheck, host({ now: () => 0 }))).toBe('fail');
+  expect(await levelOf(tunCheck, host())).toBe('fail');
+  expect(await levelOf(tunCheck, host({}, { '/dev/net/tun': '' }))).toBe('ok');
+  expect(await levelOf(forwardingCheck, host({}, { '/proc/sys/net/ipv4/ip_forward': '1\n' }))).toBe('ok');
+  expect(await levelOf(forwardingCheck, host({}, { '/proc/sys/net/ipv4/ip_forward': '0\n' }))).toBe('warn');
+});
+
+const ROUTES = `default via 192.168.1.1 dev eth0
+10.100.0.2 dev hm-abcdefgh scope link
+local 127.0.0.0/8 dev lo table local proto kernel scope host src 127.0.0.1
+broadcast 10.100.255.255 dev hm-abcdefgh table local
+10.200.0.0/16 dev docker0 proto kernel scope link src 10.200.0.1
+192.168.1.0/24 dev eth0 proto kernel scope link src 192.168.1.7
+`;
+
+test.each([
+  ['10.100.0.0/16', 'ok'],
+  ['10.200.7.0/24', 'fail'],
+  ['10.0.0.0/8', 'fail'],
+  ['192.168.1.128/25', 'fail'],
+  ['192.168.2.0/24', 'ok'],
+])("guests in %s beside this host's routes: %s", async (subnet, level) => {
+  const routed = host({ run: () => Promise.resolve({ exitCode: 0, stdout: ROUTES, stderr: '' }) });
+  expect(await levelOf(subnetCheck(subnet), routed)).toBe(level);
+});
+
+test('nft that refuses or is missing is a failure in its own words', async () => {
+  const refusing = host({
+    run: () => Promise.resolve({ exitCode: 1, stdout: '', stderr: 'Operation not permitted\nmore' }),
+  });
+  expect(await nftCheck.look(refusing)).toMatchObject({
+    level: 'fail',
+    means: expect.stringContaining('not permitted') as string,
+  });
+  const missing = host({
+    run: () => Promise.reject(new HypemanError('transient', 'ToolMissing', 'nft is not installed')),
+  });
+  expect(await levelOf(nftCheck, missing)).toBe('fail');
+  expect(await levelOf(nftCheck, host())).toBe('ok');
+});
+
+test.each([
+  [{ '/etc/resolv.conf': 'nameserver 127.0.0.53\n' }, 'warn'],
+  [{ '/etc/resolv.conf': 'nameserver ::1\n' }, 'warn'],
+  [{}, 'warn'],
+  [{ '/etc/resolv.conf': 'search x\nnameserver 9.9.9.9\n' }, 'ok'],
+  [
+    {
+      '/etc/resolv.conf': 'nameserver 127.0.0.53',
+      '/run/systemd/resolve/resolv.conf': 'nameserver 10.0.0.1\n',
+    },
+    'ok',
+  ],
+])('name servers that a guest can ask in %j: %s', async (files, level) => {
+  expect(await levelOf(nameServerCheck, host({}, files as Record<string, string>))).toBe(level);
+});
+
+test('the kernel, the hypervisor and other firewalls', async () => {
+  const missing = kernelCheck(() => Promise.resolve({ state: 'missing', problem: 'no kernel' }));
+  expect(await missing.look(host())).toMatchObject({ level: 'fail', fix: 'hypeman-controller setup' });
+  const facts = (qemu: object): Check => driverCheck('qemu', () => Promise.resolve({ qemu }));
+  expect(await levelOf(facts({ version: '7.2', accelerator: 'kvm' }), host())).toBe('ok');
+  expect(await levelOf(facts({ version: '7.2', accelerator: 'tcg' }), host())).toBe('warn');
+  expect(await levelOf(facts({ problem: 'no qemu' }), host())).toBe('fail');
+  expect(
+    await levelOf(
+      forwardDropCheck(() => Promise.resolve(['DOCKER drops'])),
+      host(),
+    ),
+  ).toBe('warn');
+  expect(
+    await levelOf(
+      forwardDropCheck(() => Promise.resolve([])),
+      host(),
+    ),
+  ).toBe('ok');
+});
+
+test('a controller that runs is named; one that only holds the lock is told of', async () => {
+  const client = (ping: Awaited<ReturnType<ControllerClient['ping']>>): ControllerClient =>
+    ({ ping: () => Promise.resolve(ping) }) as ControllerClient;
+  const running = controllerCheck('/s', client({ pid: 5, version: '1', since: 'then' }));
+  expect(await running.look(host())).toMatchObject({
+    level: 'ok',
+    means: expect.stringContaining('pid 5') as string,
+  });
+  const locked = { '/s/lock': '42\n' };
+  const silent = controllerCheck('/s', client('absent'));
+  expect(await levelOf(silent, host({ holdsOpen: (pid) => Promise.resolve(pid === 42) }, locked))).toBe(
+    'warn',
+  );
+  expect(await levelOf(silent, host({}, locked))).toBe('ok');
+  expect(await levelOf(silent, host())).toBe('ok');
+});
+
+test('a check that breaks is a finding, and the others still count', async () => {
+  const broken: Check = { name: 'broken', look: () => Promise.reject(new Error('boom')) };
+  const fine: Check = { name: 'fine', look: () => Promise.resolve(ok('all is well')) };
+  const results = await examine([broken, fine], host());
+  expect(isFit(results)).toBe(false);
+  expect(reportText(results)).toBe(
+    [
+      'CHECK    RESULT   MEANING',
+      'broken   fail     could not be checked: boom',
+      '                  fix: mend the checks above first',
+      'fine     ok       all is well',
+      '',
+    ].join('\n'),
+  );
+});
