@@ -7,7 +7,7 @@ import { afterMove } from '../../support/host-moves.ts';
 import { hostOf, pass, settle } from '../../support/simulated-host.ts';
 import { runningWorld, wanted } from '../../support/worlds.ts';
 
-describe('care', () => {
+describe('care', { timeout: 60_000 }, () => {
   // The simulated host throws when a law is broken: guard before vCPU, no disk changed under a machine, ...
   test('no law of the host is ever broken, whatever happens in whatever order', () => {
     fc.assert(

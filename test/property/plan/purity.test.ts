@@ -12,7 +12,7 @@ import { deepFreeze } from '../../support/deep-freeze.ts';
 import { hostOf, settle } from '../../support/simulated-host.ts';
 import { HIDDEN } from '../../support/worlds.ts';
 
-describe('purity', () => {
+describe('purity', { timeout: 60_000 }, () => {
   test('the same world gives the same plan and the same status, and is not changed', () => {
     fc.assert(
       fc.property(anyWorld, (world) => {

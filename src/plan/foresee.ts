@@ -1,0 +1,94 @@
+import { unreachable } from '../errors.ts';
+import type { ImageState } from '../machine/image.ts';
+import type { ProcessIdentity } from '../machine/machine.ts';
+import type { Action } from './action.ts';
+import { plan } from './plan.ts';
+import type { Plan } from './verdict.ts';
+import type { World } from './world.ts';
+
+/** More rounds than any ladder has rungs. */
+const MOST_ROUNDS = 40;
+const NOBODY: ProcessIdentity = { pid: 0, startTime: 0, bootId: '' };
+
+/**
+ * What would happen if everything went well, for `plan FILE`: each step as the planner takes it, until
+ * rest. Nothing is acted upon, and no real action ever rests on it.
+ */
+export function foresee(world: World): readonly Plan[] {
+  const rounds: Plan[] = [];
+  let current = world;
+  while (rounds.length < MOST_ROUNDS) {
+    const next = plan(current);
+    rounds.push(next);
+    if (next.actions.length === 0 && next.lookAgainMs === undefined) break;
+    current = later(next.actions.reduce(afterAction, current), next.lookAgainMs ?? 1);
+  }
+  return rounds;
+}
+
+// eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
+function afterAction(world: World, action: Action): World {
+  switch (action.kind) {
+    case 'write-record':
+      return { ...world, record: action.record };
+    case 'pull-image':
+      return withImage(world, { state: 'pulling', progress: '' });
+    case 'create-overlay':
+    case 'grow-overlay':
+      return { ...world, overlay: { state: 'ready', bytes: action.bytes } };
+    case 'remove-overlay':
+      return { ...world, overlay: { state: 'absent' } };
+    case 'create-tap':
+      return { ...world, network: { ...world.network, tap: { state: 'up', name: action.identity.tap } } };
+    case 'guard-tap':
+      return { ...world, network: { ...world.network, guard: { state: 'guarded' } } };
+    case 'shape-tap':
+      return { ...world, network: { ...world.network, shaping: action.shaping } };
+    case 'remove-network':
+      return { ...world, network: { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} } };
+    case 'write-boot':
+      return { ...world, boot: { state: 'ready', fields: action.fields } };
+    case 'start-machine':
+      return { ...world, machine: { state: 'running', process: NOBODY }, guest: { state: 'silent' } };
+    case 'request-shutdown':
+      return { ...world, guest: { state: 'exited', exit: { message: 'stopped' } } };
+    case 'acknowledge-exit':
+    case 'kill-machine':
+      return { ...world, machine: { state: 'absent' } };
+    case 'forget-instance':
+      return { ...world, record: 'absent', overlay: { state: 'absent' }, boot: { state: 'absent' } };
+    default:
+      return unreachable(action);
+  }
+}
+
+/** Time passes: a pull has ended well, a guest that boots has started its program. */
+function later(world: World, ms: number): World {
+  const { machine, guest } = world;
+  const isBooting = machine.state === 'running' && guest.state !== 'exited';
+  return withImage(
+    {
+      ...world,
+      now: world.now + Math.max(1, ms),
+      guest: isBooting ? { state: 'started', startedAt: world.now, agentReady: true } : guest,
+    },
+    PULLED,
+    'pulling',
+  );
+}
+
+/** Before it is pulled, an image is what it says it is: some content with some program. */
+const PULLED: ImageState = {
+  state: 'ready',
+  digest: '(resolved by the pull)',
+  rootDisk: '(unpacked by the pull)',
+  config: { entrypoint: [], cmd: ["(the image's own)"], env: {}, workdir: '/', user: '', stopSignal: '' },
+};
+
+/** The image that is worked on: the next one where another is pinned already. */
+function withImage(world: World, image: ImageState, onlyFrom?: ImageState['state']): World {
+  const { nextImage } = world;
+  if (nextImage === undefined)
+    return onlyFrom === undefined || world.image.state === onlyFrom ? { ...world, image } : world;
+  return onlyFrom === undefined || nextImage.state === onlyFrom ? { ...world, nextImage: image } : world;
+}
