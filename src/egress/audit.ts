@@ -1,0 +1,16 @@
+/** What was decided about one request or connection. No value of a secret ever is part of it. */
+export type Decision = {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly instance: string;
+  readonly key: string;
+  readonly host: string;
+  readonly way: 'explicit' | 'tls' | 'http';
+  readonly verdict: 'injected' | 'forwarded' | 'spliced' | 'refused' | 'failed';
+  /** CamelCase: `HostMismatch`, `PrivateAddress`, `MintLimited`, `UpstreamCertificate`, ... */
+  readonly reason: string;
+  /** The credentials that were used, by name. */
+  readonly credentials: readonly string[];
+};
+
+export type Audit = { decided(decision: Decision): void };

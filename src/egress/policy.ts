@@ -1,0 +1,45 @@
+import type { Secret } from '../secrets/secret.ts';
+
+/** `api.openai.com`, an address, or `*.openai.com` (one more label, never the apex); empty hosts mean every destination. */
+export type HostPattern = string;
+
+/** The permission to use one credential for some hosts, in one header. */
+export type Grant = {
+  /** The credential's name: what status, audit and metrics call it. */
+  readonly credential: string;
+  readonly hosts: readonly HostPattern[];
+  /** Lower case. */
+  readonly header: string;
+  /** Holds `${value}` at least once; every occurrence is replaced, literally. */
+  readonly format: string;
+  /** `placeholder` sets the header only where the guest sent the placeholder in it. */
+  readonly when: 'always' | 'placeholder';
+  /** `mock-NAME` */
+  readonly placeholder: string;
+  readonly value: Secret;
+};
+
+/** Everything the egress process knows of one instance. Swapped whole, applied to the next request. */
+export type Policy = {
+  readonly instance: string;
+  /** `namespace/name`, for the audit trail. */
+  readonly key: string;
+  /** The only source address that is served on this instance's listeners. */
+  readonly guest: string;
+  /** Where its listeners are bound: the gateway's address. */
+  readonly gateway: string;
+  readonly mode: 'all' | 'http_https_only';
+  /** Of the declaration; told back in the acknowledgement. */
+  readonly generation: number;
+  readonly grants: readonly Grant[];
+};
+
+/** The ports on the gateway that belong to one instance alone. */
+export type ListenerPorts = {
+  /** HTTP proxy: CONNECT and absolute-form. */
+  readonly explicit: number;
+  /** Redirected TCP 443: the ClientHello tells the host. */
+  readonly tls: number;
+  /** Redirected TCP 80: the Host header tells it. */
+  readonly http: number;
+};
