@@ -79,7 +79,7 @@ static bool is_whole(const struct decoder *decoder)
 }
 
 /* A frame that a host left half-written when it died would swallow the next host's words. */
-enum { FRAME_PATIENCE_MS = 2000 };
+enum { FRAME_PATIENCE_MS = 5000 };
 
 bool decoder_feed(struct decoder *decoder, const uint8_t *bytes, size_t length, uint64_t now, frame_handler handle)
 {

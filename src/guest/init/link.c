@@ -18,6 +18,11 @@ static struct decoder decoder;
 /* Owed to the host, sent when there is room; each is about now, so one of each is enough. */
 static bool hello_due, state_due, lost_due;
 static bool overflowed;
+/*
+ * The port said that this host is connected. A new host's words may be read before the port says that
+ * it came, so "nobody there" after a hello is about the host before, and ends nothing.
+ */
+static bool connected;
 static uint8_t nonce[HELLO_BYTES - 4];
 
 static bool find_port(char *path, size_t size)
@@ -161,6 +166,7 @@ void link_hello(const uint8_t *payload)
 	memcpy(nonce, payload + 4, sizeof nonce);
 	hello_due = true;
 	lost_due = false;
+	connected = false;
 }
 
 static void write_queue(void)
@@ -178,6 +184,16 @@ static void write_queue(void)
 	queue_start = queue_end = 0;
 }
 
+static void follow_connection(bool nobody)
+{
+	if (nobody && connected) {
+		decoder_reset(&decoder);
+		forget_host();
+	}
+	connected = !nobody;
+	host_there = !nobody;
+}
+
 static void read_host(void)
 {
 	uint8_t bytes[READ_BYTES];
@@ -186,14 +202,14 @@ static void read_host(void)
 		ssize_t got = read(port, bytes, sizeof bytes);
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got == 0) {
-			host_there = false;
-			decoder_reset(&decoder);
-			forget_host();
-		}
-		if (got <= 0)
+		if (got <= 0) {
+			follow_connection(got == 0);
 			return;
-		bool kept = decoder_feed(&decoder, bytes, (size_t)got, now_ms(), handle_frame);
+		}
+		uint64_t before = now_ms();
+		bool kept = decoder_feed(&decoder, bytes, (size_t)got, before, handle_frame);
+		/* A disk that made us wait is no fault of the host's: its frame does not age meanwhile. */
+		decoder.since += now_ms() - before;
 		if (overflowed)
 			decoder_reset(&decoder);
 		if (!kept || overflowed)
