@@ -4,7 +4,7 @@ import type { Identity } from '../machine/record.ts';
 
 /**
  * The host's side of every instance's network: one routed tap each, one nftables table for all
- * (`inet hypeman`), shaping. Everything is found again by name after a controller crash.
+ * (`inet hypeman-TAG`), shaping. Everything is found again by name after a controller crash.
  */
 export type Network = {
   /** Answers from one shared listing of taps, rules and qdiscs that is at most `maxAgeMs` old. */
@@ -20,6 +20,15 @@ export type Network = {
    * `isKnown` says of the tap that an instance has it, asked after the listing. Returns what went.
    */
   collect(isKnown: (tap: TapName) => boolean): Promise<readonly string[]>;
+  /** Stops listening; the host's network stays as it is. */
+  close(): Promise<void>;
+};
+
+/** A network that holds on to a watcher. Taps, rules and shaping stay when it is closed. */
+export type OpenNetwork = Network & {
+  /** What keeps guests from working although nothing failed, with the way out; for `doctor` and the log. */
+  problems(): Promise<readonly string[]>;
+  close(): Promise<void>;
 };
 
 /** Addresses of the pool, one per instance for life. In memory; rebuilt from the records at start. */

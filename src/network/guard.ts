@@ -1,0 +1,158 @@
+import { commandFailed } from '../host/exec.ts';
+import { ipv4Text, gatewayOf } from './ipv4.ts';
+import type { Subnet } from './ipv4.ts';
+import { TAP_CHAIN } from './listed-ruleset.ts';
+import type { Listing } from './listing.ts';
+import { outputOf } from './listing.ts';
+import type { NetworkHost } from './network-host.ts';
+import { closing, isClosed, opening } from './routing.ts';
+import { admission, dismissal, removedTable, wholeRuleset } from './ruleset.ts';
+import type { Guest, Policy } from './ruleset.ts';
+import type { SharedListing } from './shared-listing.ts';
+
+export type GuardSettings = {
+  readonly host: NetworkHost;
+  readonly shared: SharedListing;
+  readonly tag: string;
+  readonly subnet: Subnet;
+};
+
+/**
+ * Our table and the routing rules that close the pool without it. Who calls has the one lock: `letIn`,
+ * `letGo` and `writeWhole` must not overlap. What the kernel printed right after we wrote is what the table must
+ * look like ever after; anything else is somebody's change and counts as an open guard.
+ */
+export class Guard {
+  readonly #settings: GuardSettings;
+  /** Whom we let in or found let in: who comes back at once when somebody flushed the rules. */
+  readonly #guests = new Map<string, Guest>();
+  #resolvers: readonly string[];
+  #written: string | undefined;
+
+  constructor(settings: GuardSettings, resolvers: readonly string[]) {
+    this.#settings = settings;
+    this.#resolvers = resolvers;
+  }
+
+  get resolvers(): readonly string[] {
+    return this.#resolvers;
+  }
+
+  isGuarded(seen: Listing, guest: Guest): boolean {
+    if (!this.#isWhole(seen) || seen.ruleset === 'absent') return false;
+    const elements = seen.ruleset.guests.get(guest.tap) ?? [];
+    return (
+      seen.ruleset.tapChains.get(guest.tap) === TAP_CHAIN &&
+      elements.length === 1 &&
+      elements.every((one) => one.mac === guest.mac && one.ip === guest.ip)
+    );
+  }
+
+  /** Something of the tap is in the table. */
+  knows({ ruleset }: Listing, tap: string): boolean {
+    return ruleset !== 'absent' && (ruleset.guests.has(tap) || ruleset.tapChains.has(tap));
+  }
+
+  /** Everybody of whom something is in the table. */
+  tapsIn({ ruleset }: Listing): readonly string[] {
+    return ruleset === 'absent' ? [] : [...new Set([...ruleset.guests.keys(), ...ruleset.tapChains.keys()])];
+  }
+
+  /** True when everybody who was let in and still has a tap is guarded as he was. */
+  isIntact(seen: Listing): boolean {
+    return [...this.#guests.values()].every(
+      (guest) => !seen.devices.has(guest.tap) || this.isGuarded(seen, guest),
+    );
+  }
+
+  /** One element and one chain; the whole table when it is not there as we wrote it. */
+  async letIn(guest: Guest): Promise<void> {
+    const { host, shared, tag } = this.#settings;
+    const seen = await shared.freshFor(guest.tap);
+    this.#guests.set(guest.tap, guest);
+    if (!this.#isWhole(seen) || seen.ruleset === 'absent') return this.writeWhole();
+    const stale = (seen.ruleset.guests.get(guest.tap) ?? []).filter(
+      ({ mac, ip }) => mac !== guest.mac || ip !== guest.ip,
+    );
+    const { exitCode } = await host.run(
+      'nft',
+      ['-f', '-'],
+      `${dismissal(tag, stale, [])}${admission(tag, guest)}\n`,
+    );
+    // The table went after it was seen: nothing of this was done.
+    if (exitCode !== 0) await this.writeWhole();
+  }
+
+  /** The taps are gone. With the last guest, everything goes. */
+  async letGo(taps: readonly string[], seen: Listing): Promise<void> {
+    const { host, tag } = this.#settings;
+    for (const tap of taps) this.#guests.delete(tap);
+    if (this.#isLast(taps, seen)) return this.#removeAll(seen);
+    if (seen.ruleset === 'absent') return;
+    const { guests, tapChains } = seen.ruleset;
+    const elements = taps.flatMap((tap) => guests.get(tap) ?? []);
+    const text = dismissal(
+      tag,
+      elements,
+      taps.filter((tap) => tapChains.has(tap)),
+    );
+    if (text.trim() === '') return;
+    const { exitCode, stderr } = await host.run('nft', ['-f', '-'], text);
+    if (exitCode !== 0 && !stderr.includes('No such file')) throw commandFailed('nft', exitCode, stderr);
+  }
+
+  /** Everything anew in one transaction, for all who are guests and have a tap. */
+  async writeWhole(resolvers: readonly string[] = this.#resolvers): Promise<void> {
+    const { host, shared, subnet } = this.#settings;
+    const seen = await shared.anew();
+    this.adopt(seen);
+    const guests = [...this.#guests.values()].filter(({ tap }) => seen.devices.has(tap));
+    const policy = { ...this.#policy(), resolvers };
+    if (!isClosed(seen.rules, subnet.text))
+      await outputOf(host, 'ip', ['-batch', '-'], closing(seen.rules, subnet.text));
+    await outputOf(host, 'nft', ['-f', '-'], wholeRuleset(policy, guests));
+    shared.allChanged();
+    this.#resolvers = resolvers;
+    const { ruleset } = await shared.anew();
+    this.#written = ruleset === 'absent' ? undefined : ruleset.common;
+  }
+
+  /** Other resolvers from now on; a host without guests has no table to change. */
+  async follow(resolvers: readonly string[]): Promise<void> {
+    const { ruleset } = await this.#settings.shared.anew();
+    if (ruleset === 'absent') this.#resolvers = resolvers;
+    else await this.writeWhole(resolvers);
+  }
+
+  /** Takes note of guests that an earlier controller let in; those that we know better stay as they are. */
+  adopt({ ruleset, devices }: Listing): void {
+    if (ruleset === 'absent') return;
+    for (const [tap, [guest]] of ruleset.guests)
+      if (guest !== undefined && devices.has(tap) && !this.#guests.has(tap)) this.#guests.set(tap, guest);
+  }
+
+  async #removeAll(seen: Listing): Promise<void> {
+    const { host, shared, tag, subnet } = this.#settings;
+    this.#written = undefined;
+    const lines = opening(seen.rules, subnet.text);
+    if (seen.ruleset === 'absent' && lines.length === 0) return;
+    await outputOf(host, 'nft', ['-f', '-'], removedTable(tag));
+    if (lines.length > 0) await outputOf(host, 'ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+    shared.allChanged();
+  }
+
+  #isLast(taps: readonly string[], { ruleset }: Listing): boolean {
+    if (this.#guests.size > 0) return false;
+    return ruleset === 'absent' || [...ruleset.guests.keys()].every((tap) => taps.includes(tap));
+  }
+
+  #isWhole(seen: Listing): boolean {
+    if (seen.ruleset === 'absent' || this.#written === undefined) return false;
+    return seen.ruleset.common === this.#written && isClosed(seen.rules, this.#settings.subnet.text);
+  }
+
+  #policy(): Policy {
+    const { tag, subnet } = this.#settings;
+    return { tag, subnet: subnet.text, gateway: ipv4Text(gatewayOf(subnet)), resolvers: this.#resolvers };
+  }
+}

@@ -1,0 +1,210 @@
+import { commandFailed } from '../host/exec.ts';
+import type { LineWatch } from '../host/watch-lines.ts';
+import type { TapName } from '../machine/ids.ts';
+import type { NetworkState, Shaping } from '../machine/network.ts';
+import type { Identity } from '../machine/record.ts';
+import { ifbFor, tapOf } from './device-names.ts';
+import { Guard } from './guard.ts';
+import { watchGuard } from './guard-watch.ts';
+import { hostProblems } from './host-problems.ts';
+import { inTurn } from './in-turn.ts';
+import { gatewayOf, macFor } from './ipv4.ts';
+import type { Subnet } from './ipv4.ts';
+import { listNetwork, outputOf } from './listing.ts';
+import type { Listing } from './listing.ts';
+import type { OpenNetwork } from './network.ts';
+import type { NetworkHost } from './network-host.ts';
+import type { Guest } from './ruleset.ts';
+import { SharedListing } from './shared-listing.ts';
+import { shapingOf, shapingSteps } from './shaping.ts';
+import { tapAddressing, tapCreation, tapSysctls } from './tap.ts';
+
+export type HostNetworkSettings = {
+  readonly host: NetworkHost;
+  readonly tag: string;
+  readonly subnet: Subnet;
+  /** Where guests' questions go now. */
+  readonly resolvers: () => Promise<readonly string[]>;
+  readonly onForeignChange: () => void;
+  readonly now: () => number;
+  readonly maxAgeMs: number;
+};
+
+/** How long the echo of a change of ours may take to come out of `nft monitor`. */
+const ECHO_MS = 50;
+
+/** Changes of the table are made one at a time; devices of different guests do not wait for each other. */
+export class HostNetwork implements OpenNetwork {
+  readonly #settings: HostNetworkSettings;
+  readonly #shared: SharedListing;
+  readonly #guard: Guard;
+  readonly #inTurn = inTurn();
+  #resolversSeenMs = -Infinity;
+  #wroteMs = -Infinity;
+  #watch: LineWatch | undefined;
+
+  constructor(settings: HostNetworkSettings, resolvers: readonly string[]) {
+    const { host, tag, subnet } = settings;
+    this.#settings = settings;
+    this.#shared = new SharedListing(() => listNetwork(host, tag), settings);
+    this.#guard = new Guard({ host, shared: this.#shared, tag, subnet }, resolvers);
+  }
+
+  /** Takes over the table of an earlier controller, whose rules may be of another version. */
+  async takeOver(): Promise<void> {
+    const seen = await this.#shared.anew();
+    if (seen.ruleset !== 'absent') await this.#write(() => this.#guard.writeWhole());
+    this.#watch = watchGuard({
+      host: this.#settings.host,
+      tag: this.#settings.tag,
+      isBusy: () => this.#inTurn.waiting() > 0 || this.#settings.now() - this.#wroteMs < ECHO_MS,
+      check: () => this.#check(),
+    });
+  }
+
+  async look(identity: Identity): Promise<NetworkState> {
+    await this.#followResolvers();
+    const { tap } = identity;
+    const seen = await this.#shared.freshFor(tap);
+    const isUp = isReady(seen, identity);
+    const isHeld = isUp ? this.#guard.isGuarded(seen, guestOf(identity)) : this.#guard.knows(seen, tap);
+    return {
+      tap: isUp ? { state: 'up', name: tap } : { state: 'absent' },
+      guard: { state: isHeld ? 'guarded' : 'open' },
+      shaping: shapingOf(seen, tap),
+    };
+  }
+
+  async createTap(identity: Identity): Promise<void> {
+    const { host, subnet } = this.#settings;
+    const { tap, owner } = identity;
+    await this.#changing(tap, async (seen) => {
+      if (isReady(seen, identity)) return;
+      const device = seen.devices.get(tap);
+      const isOurs = device?.owner === owner.uid;
+      if (device !== undefined && !isOurs) await this.#batch('ip', `link del ${tap}\n`);
+      if (!isOurs) await this.#batch('ip', tapCreation(identity, macFor(gatewayOf(subnet))));
+      await host.writeSysctls(tapSysctls(identity));
+      await this.#batch('ip', tapAddressing(identity));
+    });
+  }
+
+  async guardTap(identity: Identity): Promise<void> {
+    await this.#write(async () => {
+      try {
+        await this.#guard.letIn(guestOf(identity));
+      } finally {
+        this.#shared.changed(identity.tap);
+      }
+    });
+  }
+
+  async shapeTap({ tap }: Identity, shaping: Shaping): Promise<void> {
+    await this.#changing(tap, async (seen) => {
+      const steps = shapingSteps(tap, shaping, seen);
+      await this.#batch('ip', steps.ip);
+      await this.#batch('tc', steps.tc);
+      await this.#batch('ip', steps.ipAfterwards);
+    });
+  }
+
+  async remove({ tap }: Identity): Promise<void> {
+    await this.#changing(tap, (seen) =>
+      this.#removeDevices([tap, ifbFor(tap)].filter((one) => seen.devices.has(one))),
+    );
+    await this.#write(async () => {
+      await this.#guard.letGo([tap], await this.#shared.freshFor(tap));
+      this.#shared.changed(tap);
+    });
+    this.#shared.forget(tap);
+  }
+
+  async collect(isKnown: (tap: TapName) => boolean): Promise<readonly string[]> {
+    return this.#write(async () => {
+      const seen = await this.#shared.anew();
+      const isStray = (name: string): boolean => {
+        const tap = tapOf(name, this.#settings.tag);
+        return tap !== undefined && !isKnown(tap);
+      };
+      const devices = [...seen.devices.keys()].filter(isStray);
+      const taps = this.#guard.tapsIn(seen).filter(isStray);
+      await this.#removeDevices(devices);
+      await this.#guard.letGo(taps, seen);
+      this.#shared.allChanged();
+      return [...devices.map((name) => `network device ${name}`), ...taps.map((tap) => `guard of ${tap}`)];
+    });
+  }
+
+  async problems(): Promise<readonly string[]> {
+    const { host, resolvers } = this.#settings;
+    return hostProblems(host, await resolvers());
+  }
+
+  close(): Promise<void> {
+    this.#watch?.close();
+    return Promise.resolve();
+  }
+
+  /** What somebody did to the ruleset may have been none of our business. */
+  async #check(): Promise<void> {
+    try {
+      const seen = await this.#shared.anew();
+      if (!this.#guard.isIntact(seen)) this.#settings.onForeignChange();
+    } catch {
+      // Unknown counts as broken; the looks that follow say why.
+      this.#settings.onForeignChange();
+    }
+  }
+
+  /** The host moved to another network: its guests' questions go with it. */
+  async #followResolvers(): Promise<void> {
+    const { now, maxAgeMs, resolvers } = this.#settings;
+    if (now() - this.#resolversSeenMs <= maxAgeMs) return;
+    this.#resolversSeenMs = now();
+    const wanted = await resolvers();
+    if (wanted.join() === this.#guard.resolvers.join()) return;
+    await this.#write(() => this.#guard.follow(wanted));
+  }
+
+  /** With a listing from before, and a note that it is out of date after. */
+  async #changing(tap: string, change: (seen: Listing) => Promise<void>): Promise<void> {
+    const seen = await this.#shared.freshFor(tap);
+    try {
+      await change(seen);
+    } finally {
+      this.#shared.changed(tap);
+    }
+  }
+
+  async #write<T>(task: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      try {
+        return await task();
+      } finally {
+        this.#wroteMs = this.#settings.now();
+      }
+    });
+  }
+
+  async #batch(program: 'ip' | 'tc', lines: string): Promise<void> {
+    if (lines !== '') await outputOf(this.#settings.host, program, ['-batch', '-'], lines);
+  }
+
+  /** One that went meanwhile is one less to remove. */
+  async #removeDevices(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const lines = names.map((name) => `link del ${name}\n`).join('');
+    const { exitCode, stderr } = await this.#settings.host.run('ip', ['-force', '-batch', '-'], lines);
+    const others = stderr.split('\n').filter((line) => !/^(Cannot find device|Command failed|$)/.test(line));
+    if (exitCode !== 0 && others.length > 0) throw commandFailed('ip', exitCode, others.join('\n'));
+  }
+}
+
+function isReady(seen: Listing, { tap, ip, owner }: Identity): boolean {
+  const device = seen.devices.get(tap);
+  return device?.owner === owner.uid && device.isUp && seen.routes.get(ip) === tap;
+}
+
+function guestOf({ tap, mac, ip }: Identity): Guest {
+  return { tap, mac, ip };
+}

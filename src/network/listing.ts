@@ -1,0 +1,108 @@
+import { commandFailed } from '../host/exec.ts';
+import { tapOf } from './device-names.ts';
+import { member, objectsIn, textOf } from './json.ts';
+import type { JsonObject } from './json.ts';
+import { listedRuleset } from './listed-ruleset.ts';
+import type { ListedRuleset } from './listed-ruleset.ts';
+import type { NetworkHost } from './network-host.ts';
+import type { RoutingRule } from './routing.ts';
+import { ROUTE_PROTOCOL } from './tap.ts';
+import { tableFor } from './ruleset.ts';
+
+/** Everything of ours on this host, as of one moment. */
+export type Listing = {
+  /** Devices with one of our prefixes and this installation's tag, by name. */
+  readonly devices: ReadonlyMap<string, ListedDevice>;
+  /** Device of each /32 route of ours, by address. */
+  readonly routes: ReadonlyMap<string, string>;
+  readonly rules: readonly RoutingRule[];
+  readonly ruleset: ListedRuleset | 'absent';
+  /** Rate of the tbf at the root of a device, bytes per second. */
+  readonly rates: ReadonlyMap<string, number>;
+  /** Devices with an ingress qdisc. */
+  readonly redirected: ReadonlySet<string>;
+};
+
+export type ListedDevice = {
+  readonly isUp: boolean;
+  readonly owner: number | undefined;
+  readonly mac: string;
+};
+
+/** Six programs at once; their cost grows with the number of guests, so callers share one listing. */
+export async function listNetwork(host: NetworkHost, tag: string): Promise<Listing> {
+  const [links, routes, rules, ruleset, qdiscs] = await Promise.all([
+    outputOf(host, 'ip', ['-json', '-details', 'link', 'show']),
+    outputOf(host, 'ip', ['-json', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL]),
+    outputOf(host, 'ip', ['-json', '-4', 'rule', 'show']),
+    readRuleset(host, tag),
+    outputOf(host, 'tc', ['-json', 'qdisc', 'show']),
+  ]);
+  const queues = objectsIn(qdiscs, 'tc').filter((one) => tapOf(textOf(one.dev), tag) !== undefined);
+  return {
+    devices: devicesIn(objectsIn(links, 'ip'), tag),
+    routes: new Map(objectsIn(routes, 'ip').map((one) => [textOf(one.dst), textOf(one.dev)])),
+    rules: objectsIn(rules, 'ip').map(ruleOf),
+    ruleset,
+    rates: new Map(queues.filter(isRootTbf).map((one) => [textOf(one.dev), rateOf(one)])),
+    redirected: new Set(queues.filter(({ kind }) => kind === 'ingress').map((one) => textOf(one.dev))),
+  };
+}
+
+/** Our table; a host where nobody has ever put it has none. */
+export async function readRuleset(host: NetworkHost, tag: string): Promise<ListedRuleset | 'absent'> {
+  const args = ['-j', 'list', 'table', ...tableFor(tag).split(' ')];
+  const { exitCode, stdout, stderr } = await host.run('nft', args);
+  if (exitCode === 0) return listedRuleset(stdout);
+  if (stderr.includes('No such file or directory')) return 'absent';
+  throw commandFailed('nft', exitCode, stderr);
+}
+
+/** As `commandOutput`, on the network stack of `host`. */
+export async function outputOf(
+  host: NetworkHost,
+  program: string,
+  args: readonly string[],
+  input?: string,
+): Promise<string> {
+  const { exitCode, stdout, stderr } = await host.run(program, args, input);
+  if (exitCode !== 0) throw commandFailed(program, exitCode, stderr);
+  return stdout;
+}
+
+function devicesIn(links: readonly JsonObject[], tag: string): ReadonlyMap<string, ListedDevice> {
+  const ours = links.filter((link) => tapOf(textOf(link.ifname), tag) !== undefined);
+  return new Map(
+    ours.map((link) => {
+      const flags = link.flags;
+      const data = member(link.linkinfo, 'info_data');
+      const owner = member(data, 'type') === 'tap' ? member(data, 'user') : undefined;
+      return [
+        textOf(link.ifname),
+        {
+          isUp: Array.isArray(flags) && flags.includes('UP'),
+          owner: typeof owner === 'number' ? owner : undefined,
+          mac: textOf(link.address),
+        },
+      ];
+    }),
+  );
+}
+
+function ruleOf(rule: JsonObject): RoutingRule {
+  const bits = rule.srclen;
+  const priority = rule.priority;
+  return {
+    priority: typeof priority === 'number' ? priority : 0,
+    from: `${textOf(rule.src)}/${typeof bits === 'number' ? bits : 32}`,
+  };
+}
+
+function isRootTbf({ kind, root }: JsonObject): boolean {
+  return kind === 'tbf' && root === true;
+}
+
+function rateOf(qdisc: JsonObject): number {
+  const rate = member(qdisc.options, 'rate');
+  return typeof rate === 'number' ? rate : 0;
+}

@@ -1,0 +1,82 @@
+import type { Listing } from './listing.ts';
+
+type Taken = { readonly listing: Listing; readonly startedAt: number; readonly finishedMs: number };
+
+/**
+ * One listing for many readers. Each gets one that was begun after its own tap was last changed and is at
+ * most `maxAgeMs` old; one is under way at a time, so a crowd costs as much as its slowest member.
+ */
+export class SharedListing {
+  readonly #list: () => Promise<Listing>;
+  readonly #now: () => number;
+  readonly #maxAgeMs: number;
+  readonly #changedAt = new Map<string, number>();
+  /** Orders changes and listings among each other, which a clock of milliseconds cannot. */
+  #moment = 0;
+  #allChangedAt = 0;
+  #taken: Taken | undefined;
+  #underWay: { readonly startedAt: number; readonly taken: Promise<Taken> } | undefined;
+
+  constructor(
+    list: () => Promise<Listing>,
+    settings: { readonly now: () => number; readonly maxAgeMs: number },
+  ) {
+    this.#list = list;
+    this.#now = settings.now;
+    this.#maxAgeMs = settings.maxAgeMs;
+  }
+
+  /** Told at the end of each change of ours, done or failed. */
+  changed(tap: string): void {
+    this.#changedAt.set(tap, (this.#moment += 1));
+  }
+
+  allChanged(): void {
+    this.#allChangedAt = this.#moment += 1;
+    this.#changedAt.clear();
+  }
+
+  forget(tap: string): void {
+    this.#changedAt.delete(tap);
+  }
+
+  async freshFor(tap: string): Promise<Listing> {
+    return this.#since(() => Math.max(this.#allChangedAt, this.#changedAt.get(tap) ?? 0), this.#maxAgeMs);
+  }
+
+  /** Begun after this call. */
+  async anew(): Promise<Listing> {
+    const calledAt = (this.#moment += 1);
+    return this.#since(() => calledAt, Infinity);
+  }
+
+  async #since(earliest: () => number, maxAgeMs: number): Promise<Listing> {
+    for (;;) {
+      const taken = this.#taken;
+      if (taken !== undefined && taken.startedAt > earliest() && this.#now() - taken.finishedMs <= maxAgeMs)
+        return taken.listing;
+      const underWay = this.#underWay ?? this.#begin();
+      if (underWay.startedAt > earliest()) return (await underWay.taken).listing;
+      // Somebody else's and too early for us: its failure is not ours either.
+      await underWay.taken.catch(() => undefined);
+    }
+  }
+
+  #begin(): { readonly startedAt: number; readonly taken: Promise<Taken> } {
+    const startedAt = (this.#moment += 1);
+    const taken = this.#take(startedAt);
+    const underWay = { startedAt, taken };
+    this.#underWay = underWay;
+    return underWay;
+  }
+
+  async #take(startedAt: number): Promise<Taken> {
+    try {
+      const listing = await this.#list();
+      this.#taken = { listing, startedAt, finishedMs: this.#now() };
+      return this.#taken;
+    } finally {
+      this.#underWay = undefined;
+    }
+  }
+}
