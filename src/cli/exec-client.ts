@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HypemanError, messageOf } from '../errors.ts';
 import type { ExecRequest } from '../guest/guest-links.ts';
 import { drained } from '../serve/drained.ts';
-import { encodeBytes, encodeFrame, framesOf } from '../serve/exec-frames.ts';
+import { encodeFrame, framesOf } from '../serve/exec-frames.ts';
 import type { ExecFrame } from '../serve/exec-frames.ts';
 import type { Input, Output } from './context.ts';
 import { EXIT } from './faults.ts';
+import { sendEnd, sendInput } from './exec-input.ts';
 import { onResize } from './terminal.ts';
 
 export type ExecStreams = {
@@ -46,14 +47,13 @@ export async function runExec(
   };
   streams.signal.addEventListener('abort', interrupt);
   try {
-    void sendInput(connection, streams.stdin, over.signal);
+    if (streams.stdin === undefined) sendEnd(connection);
+    else sendInput(streams.stdin, connection, over.signal);
     return await receive(connection, streams, over.signal);
   } finally {
     over.abort();
     stopResizing();
     streams.signal.removeEventListener('abort', interrupt);
-    // A terminal that is still read would keep this process alive.
-    streams.stdin?.pause();
     connection.destroy();
   }
 }
@@ -85,20 +85,6 @@ async function receiveFrame(
     if (!output.write(frame.bytes)) await drained(output, over);
   }
   return undefined;
-}
-
-async function sendInput(connection: Duplex, stdin: Input | undefined, over: AbortSignal): Promise<void> {
-  try {
-    for await (const chunk of stdin ?? []) {
-      if (over.aborted) return;
-      const frames = [...encodeBytes('stdin', Buffer.from(chunk))];
-      const isTaken = frames.map((frame) => connection.write(frame)).every(Boolean);
-      if (!isTaken) await drained(connection, over);
-    }
-  } catch {
-    // An input that cannot be read any further is an input that ended.
-  }
-  if (!over.aborted) connection.write(encodeFrame({ is: 'stdin-end' }));
 }
 
 function lost(why: string, cause?: unknown): HypemanError {

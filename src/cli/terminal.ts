@@ -5,8 +5,9 @@ export type TerminalSize = { readonly columns: number; readonly rows: number };
 /** What a terminal without a size of its own (a pipe) is taken for: the VT100's. */
 const FALLBACK: TerminalSize = { columns: 80, rows: 24 };
 
-export function sizeOf({ columns, rows }: Output): TerminalSize {
-  return { columns: columns ?? FALLBACK.columns, rows: rows ?? FALLBACK.rows };
+/** A terminal that does not know its size says 0. */
+export function sizeOf({ columns = 0, rows = 0 }: Output): TerminalSize {
+  return { columns: columns > 0 ? columns : FALLBACK.columns, rows: rows > 0 ? rows : FALLBACK.rows };
 }
 
 /**

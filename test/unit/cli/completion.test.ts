@@ -18,9 +18,10 @@ for (const [shell, path] of SHELLS)
     async () => {
       const { stdout } = await cli(['completion', shell]);
       expect(stdout).toContain('describe');
-      const read = await runCommand(path, shell === 'fish' ? ['--no-execute', '/dev/stdin'] : ['-n'], {
-        input: stdout,
-      });
+      const directory = await mkdtemp(join(tmpdir(), 'hypeman-completion-'));
+      await writeFile(`${directory}/script`, stdout);
+      const read = await runCommand(path, ['-n', `${directory}/script`]);
+      await rm(directory, { recursive: true });
       expect(read).toEqual({ exitCode: 0, stdout: '', stderr: '' });
     },
   );

@@ -145,6 +145,12 @@ test('a terminal is raw while the program runs, tells its size and each new one,
   run.interrupt();
   await ended;
   expect(raw).toEqual([true, false]);
+  // A terminal that is still read keeps the process alive after its work.
+  expect([stdin.isPaused(), stdin.listenerCount('data'), stdin.listenerCount('readable')]).toEqual([
+    true,
+    0,
+    0,
+  ]);
   expect(run.printed().code).toBe(130);
 });
 
