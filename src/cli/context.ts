@@ -32,8 +32,6 @@ export type CliContext = {
   readonly run: (options: RunOptions) => Promise<number>;
   /** What these files would do on this host, asked of the real eyes and the real planner. */
   readonly planFiles: (paths: readonly string[], places: Places) => Promise<readonly PlannedInstance[]>;
-  /** Firewalls of others on this host that drop what guests send, one sentence each. */
-  readonly forwardProblems: () => Promise<readonly string[]>;
   /** What each hypervisor can do here; a trial boot may take seconds. */
   readonly driverFacts: (
     places: Places,

@@ -1,5 +1,8 @@
 import { isIP, isIPv4 } from 'node:net';
 import { InvalidArgumentError } from 'commander';
+import { messageOf } from '../errors.ts';
+import { parseSubnet as networkOf } from '../network/ipv4.ts';
+import { usageFault } from './faults.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** `127.0.0.1:9464`, `[::1]:9464`, `:9464` (loopback) or `off`. Throws commander's own refusal. */
@@ -15,16 +18,13 @@ export function parseListen(text: string): RunOptions['listen'] {
 
 const ADDRESS = /^(?:\[(?<bracketed>.+)\]|(?<plain>[^:]*)):(?<digits>\d{1,5})$/;
 
-/** An IPv4 network as `10.100.0.0/16`, wide enough for a gateway and a guest. */
+/** The guests' network, as text that was judged. Throws a usage fault that says what to write. */
 export function parseSubnet(text: string): string {
-  const [address = '', bits = ''] = text.split('/');
-  const prefix = Number(bits);
-  if (!isIPv4(address) || !/^\d{1,2}$/.test(bits) || prefix < 8 || prefix > 30)
-    throw new InvalidArgumentError('Write an IPv4 network from /8 to /30, as 10.100.0.0/16.');
-  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  if (number % 2 ** (32 - prefix) !== 0)
-    throw new InvalidArgumentError(`${address} is not the first address of a /${bits} network.`);
-  return text;
+  try {
+    return networkOf(text).text;
+  } catch (error) {
+    throw usageFault(messageOf(error));
+  }
 }
 
 export function parseNameServer(text: string, before: readonly string[] = []): readonly string[] {

@@ -41,7 +41,6 @@ export function cliRun(more: Partial<CliContext> = {}): CliRun {
     version: '9.9.9',
     run: unused,
     planFiles: unused,
-    forwardProblems: () => Promise.resolve([]),
     driverFacts: () => Promise.resolve({}),
     ...more,
   };

@@ -1,13 +1,20 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { findKernel } from '../../guest/kernel.ts';
+import { installationTag } from '../../machine/ids.ts';
 import { SHARED_GID } from '../../machine/owner.ts';
+import { forwardProblems, reversePathProblem } from '../../network/host-problems.ts';
+import { gatewayOf, ipv4Text, parseSubnet as networkOf } from '../../network/ipv4.ts';
+import { thisHost } from '../../network/network-host.ts';
+import { hostResolvers } from '../../network/resolvers.ts';
+import { wholeRuleset } from '../../network/ruleset.ts';
+import { refuseClash } from '../../network/subnet-clash.ts';
 import { addCommand, placesOf } from '../command.ts';
 import type { CliContext, Places } from '../context.ts';
 import { controllerSocketOf } from '../context.ts';
 import { controllerAt } from '../controller-client.ts';
 import type { Check } from '../doctor/check.ts';
-import { controllerCheck, driverCheck, forwardDropCheck, kernelCheck } from '../doctor/controller-checks.ts';
+import { controllerCheck, driverCheck, kernelCheck } from '../doctor/controller-checks.ts';
 import {
   cgroupCheck,
   clockCheck,
@@ -17,7 +24,13 @@ import {
   toolsCheck,
   tunCheck,
 } from '../doctor/host-checks.ts';
-import { forwardingCheck, nameServerCheck, nftCheck, subnetCheck } from '../doctor/network-checks.ts';
+import {
+  forwardingCheck,
+  nameServerCheck,
+  nftCheck,
+  othersCheck,
+  subnetCheck,
+} from '../doctor/network-checks.ts';
 import { hostProbe } from '../doctor/probe.ts';
 import { examine, isFit, reportText } from '../doctor/report.ts';
 import { EXIT } from '../faults.ts';
@@ -55,15 +68,26 @@ function checksFor(context: CliContext, places: Places, subnet: string): readonl
     kernelCheck(() => findKernel(kernel)),
     driverCheck('qemu', () => context.driverFacts(places, context.signal)),
     tunCheck,
-    nftCheck,
-    forwardingCheck,
-    subnetCheck(subnet),
-    forwardDropCheck(context.forwardProblems),
-    nameServerCheck,
+    ...networkChecks(subnet, installationTag(stateDir)),
     cgroupCheck,
     clockCheck,
     memoryCheck,
     diskCheck(stateDir),
     controllerCheck(stateDir, controllerAt(controllerSocketOf(places))),
+  ];
+}
+
+function networkChecks(text: string, tag: string): readonly Check[] {
+  const subnet = networkOf(text);
+  const policy = { tag, subnet: text, gateway: ipv4Text(gatewayOf(subnet)), resolvers: ['192.0.2.53'] };
+  return [
+    nftCheck(wholeRuleset(policy, [])),
+    forwardingCheck,
+    subnetCheck(text, () => refuseClash(thisHost, subnet, tag)),
+    othersCheck(async () => {
+      const [forward, reversePath] = await Promise.all([forwardProblems(), reversePathProblem()]);
+      return reversePath === undefined ? forward : [...forward, reversePath];
+    }),
+    nameServerCheck(hostResolvers),
   ];
 }

@@ -63,15 +63,3 @@ export function controllerCheck(stateDir: string, client: ControllerClient): Che
     },
   };
 }
-
-/** Rules of somebody else (Docker, ufw) that drop what guests send: theirs win over our accept. */
-export function forwardDropCheck(problems: () => Promise<readonly string[]>): Check {
-  return {
-    name: 'other firewalls',
-    look: async () => {
-      const [first, ...more] = await problems();
-      if (first === undefined) return ok("no other firewall drops the guests' packets");
-      return warn([first, ...more].join('; '), 'let that firewall accept forwarded packets of the guests');
-    },
-  };
-}

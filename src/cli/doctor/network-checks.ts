@@ -1,36 +1,24 @@
 import { HypemanError, messageOf } from '../../errors.ts';
-import { TAP_PREFIX } from '../../machine/ids.ts';
 import { fail, ok, warn } from './check.ts';
-import type { Check, HostProbe } from './check.ts';
+import type { Check } from './check.ts';
 
-/** Every kind of expression that our own ruleset is made of; checked by nft and the kernel, never applied. */
-const SCRATCH_RULESET = `table inet hypeman_doctor {
-  map guests { type ifname . ipv4_addr : verdict; }
-  chain forward {
-    type filter hook forward priority filter; policy accept;
-    iifname . ip saddr vmap @guests
-    ct state established,related accept
-  }
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-    ip saddr 192.0.2.0/24 masquerade
-  }
+/** Whether nft and the kernel take the very rules of the guard; read and judged, never applied (nft -c). */
+export function nftCheck(ruleset: string): Check {
+  return {
+    name: 'nftables',
+    look: async ({ run }) => {
+      const fix =
+        'apt-get install nftables, as root, on a kernel with nf_tables (modprobe nf_tables nft_masq)';
+      try {
+        const { exitCode, stderr } = await run('nft', ['-c', '-f', '-'], ruleset);
+        if (exitCode === 0) return ok("the kernel takes the guests' rules (tried without applying them)");
+        return fail(`nft refuses the guests' rules: ${stderr.trim().split('\n')[0] ?? ''}`, fix);
+      } catch (error) {
+        return fail(messageOf(error), fix);
+      }
+    },
+  };
 }
-`;
-
-export const nftCheck: Check = {
-  name: 'nftables',
-  look: async ({ run }) => {
-    const fix = 'apt-get install nftables, as root, on a kernel with nf_tables (modprobe nf_tables nft_masq)';
-    try {
-      const { exitCode, stderr } = await run('nft', ['-c', '-f', '-'], SCRATCH_RULESET);
-      if (exitCode === 0) return ok('the kernel takes rules such as ours (tried without applying them)');
-      return fail(`nft refuses our kind of rules: ${stderr.trim().split('\n')[0] ?? ''}`, fix);
-    } catch (error) {
-      return fail(messageOf(error), fix);
-    }
-  },
-};
 
 export const forwardingCheck: Check = {
   name: 'ip_forward',
@@ -44,66 +32,45 @@ export const forwardingCheck: Check = {
   },
 };
 
-/** Routes to our own guests lie in the pool; anybody else's must not. */
-export function subnetCheck(subnet: string): Check {
+/** `refuseClash` throws `AddressClash` where the network is taken. */
+export function subnetCheck(subnet: string, refuseClash: () => Promise<void>): Check {
   return {
     name: 'subnet',
-    look: async (host) => {
-      const clash = (await routesOf(host)).find(
-        ({ dst, dev }) => !dev.startsWith(TAP_PREFIX) && overlaps(subnet, dst),
-      );
-      if (clash === undefined) return ok(`nothing on this host uses ${subnet}`);
-      return fail(
-        `the route to ${clash.dst} over ${clash.dev} lies in the guests' ${subnet}`,
-        'choose a free network with run --subnet CIDR',
-      );
+    look: async () => {
+      try {
+        await refuseClash();
+        return ok(`nothing on this host uses ${subnet}`);
+      } catch (error) {
+        if (!(error instanceof HypemanError) || error.reason !== 'AddressClash') throw error;
+        return fail(error.message, 'choose a free network with run --subnet CIDR');
+      }
     },
   };
 }
 
-type Route = { readonly dst: string; readonly dev: string };
-
-async function routesOf({ run }: HostProbe): Promise<readonly Route[]> {
-  const { exitCode, stdout } = await run('ip', ['-4', 'route', 'show', 'table', 'all']);
-  if (exitCode !== 0)
-    throw new HypemanError('transient', 'RoutesUnknown', 'ip cannot list the routes of this host');
-  return stdout.split('\n').flatMap((line) => {
-    const words = line.trim().split(/\s+/);
-    const dst = words.find((word) => /^\d+\.\d+\.\d+\.\d+(\/\d+)?$/.test(word));
-    const dev = words[words.indexOf('dev') + 1];
-    return dst === undefined || dev === undefined || words[0] === 'default' ? [] : [{ dst, dev }];
-  });
+/** Settings and rules of others that keep guests from the network: theirs win over our accept. */
+export function othersCheck(problems: () => Promise<readonly string[]>): Check {
+  return {
+    name: 'other rules',
+    look: async () => {
+      const found = await problems();
+      if (found.length === 0) return ok("no other rule of this host stops the guests' packets");
+      return warn(found.join('; '), 'change what is named there; no rule of ours can overrule it');
+    },
+  };
 }
 
-function overlaps(one: string, other: string): boolean {
-  const [from, to] = rangeOf(one);
-  const [otherFrom, otherTo] = rangeOf(other);
-  return from <= otherTo && otherFrom <= to;
+/** Where guests' questions go: the name servers of this host. */
+export function nameServerCheck(resolvers: () => Promise<readonly string[]>): Check {
+  return {
+    name: 'name servers',
+    look: async () => {
+      const found = await resolvers();
+      if (found.length > 0) return ok(`guests ask ${found.join(', ')}`);
+      return warn(
+        'this host has no IPv4 name server that a guest could be sent to',
+        'name one with run --dns ADDRESS',
+      );
+    },
+  };
 }
-
-/** The first and the last address of a network as numbers; a bare address is a network of one. */
-function rangeOf(cidr: string): readonly [from: number, to: number] {
-  const [address = '', bits = '32'] = cidr.split('/');
-  const size = 2 ** (32 - Number(bits));
-  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  const from = Math.floor(number / size) * size;
-  return [from, from + size - 1];
-}
-
-/** Where guests' questions go: the host's own name servers, as resolv.conf or systemd-resolved has them. */
-export const nameServerCheck: Check = {
-  name: 'name servers',
-  look: async ({ read }) => {
-    for (const path of ['/run/systemd/resolve/resolv.conf', '/etc/resolv.conf']) {
-      const servers = [...((await read(path)) ?? '').matchAll(/^nameserver\s+(\d+\.\d+\.\d+\.\d+)\s*$/gm)];
-      const outside = servers
-        .map(([, address = '']) => address)
-        .filter((address) => !address.startsWith('127.'));
-      if (outside.length > 0) return ok(`guests ask ${outside.join(', ')} (${path})`);
-    }
-    return warn(
-      'this host has no IPv4 name server that a guest could be sent to',
-      'name one with run --dns ADDRESS',
-    );
-  },
-};
