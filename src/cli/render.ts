@@ -5,7 +5,7 @@ import { NAME_PREFIX } from './instances.ts';
 import { tableText } from './table.ts';
 
 export const FORMATS = ['wide', 'yaml', 'json', 'name'] as const;
-export type Format = (typeof FORMATS)[number] | 'table';
+type Format = (typeof FORMATS)[number] | 'table';
 
 export type Rendering = {
   readonly format: Format;

@@ -58,7 +58,7 @@ export async function whileWatching(
   } finally {
     clearInterval(clock);
     signal.removeEventListener('abort', bell.ring);
-    await watch.close();
+    watch.close();
   }
 }
 

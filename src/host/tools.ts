@@ -3,17 +3,12 @@ import { isExecutable } from './files.ts';
 /** A program that is run by name, and the Debian package that brings it. */
 export type Tool = { readonly tool: string; readonly package: string; readonly purpose: string };
 
-const QEMU =
-  process.arch === 'arm64'
-    ? { tool: 'qemu-system-aarch64', package: 'qemu-system-arm' }
-    : { tool: 'qemu-system-x86_64', package: 'qemu-system-x86' };
-
 /** Everything the controller runs. Debian 12 and 13 have each of these names. */
-export const TOOLS: readonly Tool[] = [
+const TOOLS: readonly Tool[] = [
   { tool: 'ip', package: 'iproute2', purpose: 'network devices' },
   { tool: 'tc', package: 'iproute2', purpose: 'bandwidth limits' },
   { tool: 'nft', package: 'nftables', purpose: 'the guard of each guest' },
-  { tool: QEMU.tool, package: QEMU.package, purpose: 'running machines' },
+  { tool: 'qemu-system-x86_64', package: 'qemu-system-x86', purpose: 'running machines' },
   { tool: 'skopeo', package: 'skopeo', purpose: 'pulling images' },
   { tool: 'umoci', package: 'umoci', purpose: 'unpacking images' },
   { tool: 'mkfs.erofs', package: 'erofs-utils', purpose: 'root disks' },

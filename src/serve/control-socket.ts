@@ -14,7 +14,7 @@ import type { FileRoute } from './routes.ts';
 import { httpStatusOf } from './http-status.ts';
 
 /** Whom a key stands for now, and whether its init offers exec and files at all (skipGuestAgent). */
-export type ReachableGuest = { readonly id: InstanceId; readonly agent: boolean };
+type ReachableGuest = { readonly id: InstanceId; readonly agent: boolean };
 
 export type ControlSocketOptions = {
   /** `/run/hypeman/controller.sock` */

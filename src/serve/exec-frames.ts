@@ -11,7 +11,7 @@ export const EXEC_PROTOCOL = 'hypeman-exec/1';
  */
 export type ExecFrame = ExecBytes | ExecWords;
 
-export type ExecBytes = { readonly is: 'stdin' | 'stdout' | 'stderr'; readonly bytes: Uint8Array };
+type ExecBytes = { readonly is: 'stdin' | 'stdout' | 'stderr'; readonly bytes: Uint8Array };
 
 /** On the wire: one byte of kind (its place in this list), four of length, big-endian, the payload. */
 const KINDS = ['words', 'stdin', 'stdout', 'stderr'] as const;

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ReportedState } from '../api/status.ts';
 
 /** How one look at one instance ended; controller-runtime's words for the label `result`. */
-export type ReconcileResult = 'success' | 'error' | 'requeue_after';
+type ReconcileResult = 'success' | 'error' | 'requeue_after';
 
 /** What the controller counts. Plain functions: nobody else needs to know who keeps the figures. */
 export type Metrics = {

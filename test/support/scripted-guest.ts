@@ -5,7 +5,7 @@ import type { ExecRequest, ExecSession, GuestLinks, GuestStat } from '../../src/
 /** A program of the pretended guest: does what it wants with its streams and returns its exit code. */
 export type Program = (process: GuestProcess) => Promise<number>;
 
-export type GuestProcess = {
+type GuestProcess = {
   readonly request: ExecRequest;
   readonly stdin: PassThrough;
   readonly stdout: PassThrough;

@@ -1,13 +1,14 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { HypemanError } from '../../errors.ts';
+import type { ReportedInstance } from '../../api/reported.ts';
 import { keyOf } from '../../machine/ids.ts';
 import { readReported } from '../reported.ts';
 import { addCommand, namespaceOption, placesOf } from '../command.ts';
 import type { CliContext, Places } from '../context.ts';
 import { parseDuration } from '../durations.ts';
-import { EXIT, lineOf } from '../faults.ts';
-import { NAME_PREFIX, bareName, instanceKeyOf } from '../instances.ts';
+import { EXIT } from '../faults.ts';
+import { NAME_PREFIX, bareName, conditionOf, instanceKeyOf } from '../instances.ts';
+import { printable } from '../printable.ts';
 import { parseFor } from '../wait-for.ts';
 import type { Wish } from '../wait-for.ts';
 import { whileWatching } from '../watch-instances.ts';
@@ -45,46 +46,48 @@ export function addWait(program: Command, context: CliContext): void {
       const wish = parseFor(options.for);
       const waits = names.map((name) => waitFor(context, placesOf(command), { name, wish, options }));
       const outcomes = await Promise.all(waits);
-      if (outcomes.includes(false)) context.setExitCode(EXIT.failed);
+      if (outcomes.includes(false))
+        context.setExitCode(context.signal.aborted ? EXIT.interrupted : EXIT.failed);
     });
 }
 
 type Wait = { readonly name: string; readonly wish: Wish; readonly options: WaitOptions };
 
-/** Prints how it ended; false when the time was over first. */
-async function waitFor(context: CliContext, places: Places, { name, wish, options }: Wait): Promise<boolean> {
-  const key = keyOf(options.namespace, bareName(name));
+/** Prints how it ended; false when the time was over first, or somebody lost patience. */
+async function waitFor(context: CliContext, places: Places, wait: Wait): Promise<boolean> {
+  const { wish, options } = wait;
+  const name = bareName(wait.name);
+  const key = keyOf(options.namespace, name);
   const end = new AbortController();
+  const seen: { instance?: ReportedInstance; isMet: boolean } = { isMet: false };
+  const look = async (): Promise<void> => {
+    const found = (await readReported(places.stateDir)).find((instance) => instanceKeyOf(instance) === key);
+    delete seen.instance;
+    if (found !== undefined) seen.instance = found;
+    seen.isMet = wish.holds(found);
+    if (seen.isMet) end.abort();
+  };
+  await look();
   const timer = setTimeout(() => {
     end.abort();
   }, options.timeout);
-  const state = { isMet: false, wasThere: false };
-  const look = async (): Promise<void> => {
-    const found = (await readReported(places.stateDir)).find((instance) => instanceKeyOf(instance) === key);
-    state.wasThere = found !== undefined;
-    state.isMet = wish.holds(found);
-    if (state.isMet) end.abort();
-  };
   try {
-    await look();
-    if (!state.isMet && options.timeout > 0)
-      await whileWatching(places, AbortSignal.any([end.signal, context.signal]), look);
+    const over = AbortSignal.any([end.signal, context.signal]);
+    if (!seen.isMet && options.timeout > 0) await whileWatching(places, over, look);
   } finally {
     clearTimeout(timer);
   }
-  if (state.isMet)
-    context.stdout.write(
-      `${NAME_PREFIX}${bareName(name)} ${wish.text === 'delete' ? 'deleted' : 'condition met'}\n`,
-    );
-  else context.stderr.write(`${lineOf(timedOut(name, wish, state.wasThere))}\n`);
-  return state.isMet;
+  if (seen.isMet)
+    context.stdout.write(`${NAME_PREFIX}${name} ${wish.text === 'delete' ? 'deleted' : 'condition met'}\n`);
+  else if (!context.signal.aborted)
+    context.stderr.write(`error: timed out waiting for ${wish.text} of ${name}: ${whyNot(seen.instance)}\n`);
+  return seen.isMet;
 }
 
-function timedOut(name: string, wish: Wish, wasThere: boolean): HypemanError {
-  const hint = wasThere ? '' : ': there is no such instance';
-  return new HypemanError(
-    'transient',
-    'Timeout',
-    `timed out waiting for ${wish.text} of ${bareName(name)}${hint}`,
-  );
+/** How the instance stood last: what the user would ask next. */
+function whyNot(instance: ReportedInstance | undefined): string {
+  if (instance === undefined) return 'there is no such instance';
+  const ready = conditionOf(instance, 'Ready');
+  const state = instance.status.state ?? 'not made yet';
+  return ready === undefined ? state : `${state}, ${ready.reason}: ${printable(ready.message)}`;
 }

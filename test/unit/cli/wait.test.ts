@@ -47,7 +47,9 @@ test('the end of the time is an error that names what was waited for', async () 
   await report(stateDir, notReady);
   const { code, stderr } = await wait('web', '--timeout=100ms');
   expect(code).toBe(1);
-  expect(stderr).toBe('error: timed out waiting for condition=Ready of web\n');
+  expect(stderr).toBe(
+    'error: timed out waiting for condition=Ready of web: Running, Booting: Booting it is\n',
+  );
   expect((await wait('nope', '--timeout=0')).stderr).toContain('there is no such instance');
 });
 
