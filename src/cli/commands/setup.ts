@@ -1,14 +1,6 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { findInit } from '../../guest/build-init.ts';
-import { installKernel } from '../../guest/kernel.ts';
-import { toolsMissing } from '../../host/tools.ts';
-import { SHARED_GID } from '../../machine/owner.ts';
-import { ensureDirectory } from '../../host/files.ts';
 import { addCommand, placesOf } from '../command.ts';
 import type { CliContext } from '../context.ts';
-import { aptPackages } from '../packages.ts';
-import { setUp } from '../set-up.ts';
 
 export function addSetup(program: Command, context: CliContext): void {
   addCommand(program, {
@@ -20,26 +12,8 @@ export function addSetup(program: Command, context: CliContext): void {
     examples: [['sudo hypeman-controller setup', 'once on a new host, and after an upgrade']],
   })
     .option('--cache-dir <dir>', 'keep downloaded packages here for the next time')
-    .action(async ({ cacheDir }: { readonly cacheDir?: string }, command: Command) => {
-      const { stateDir, runDir } = placesOf(command);
-      const { signal } = context;
-      // Machines run as users of their own and have to pass through it to what they share.
-      await ensureDirectory(stateDir, 0o711);
-      await setUp({
-        packages: aptPackages(process.getuid?.() ?? -1, signal),
-        missingTools: toolsMissing,
-        prepareInit: findInit,
-        prepareKernel: (report) =>
-          installKernel({
-            roots: { state: stateDir, run: runDir },
-            sharedGid: SHARED_GID,
-            report,
-            signal,
-            ...(cacheDir === undefined ? {} : { cacheDir: resolve(cacheDir) }),
-          }),
-        say: (line) => {
-          context.stdout.write(`${line}\n`);
-        },
-      });
+    .action(async (options: { readonly cacheDir?: string }, command: Command) => {
+      const { setUpThisHost } = await import('../set-up-this-host.ts');
+      await setUpThisHost(context, placesOf(command), options);
     });
 }

@@ -3,7 +3,6 @@ import { addCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../faults.ts';
 import { printable } from '../printable.ts';
-import { validateFiles } from '../validate-files.ts';
 
 export function addValidate(program: Command, context: CliContext): void {
   addCommand(program, {
@@ -15,6 +14,7 @@ export function addValidate(program: Command, context: CliContext): void {
       ['hypeman-controller validate web.yaml db.yaml', 'some files'],
     ],
   }).action(async (files: string[]) => {
+    const { validateFiles } = await import('../validate-files.ts');
     const { valid, warnings, problems } = await validateFiles(files);
     for (const { place, subject } of valid) context.stdout.write(`${place}: ${subject} is valid\n`);
     for (const warning of warnings) context.stderr.write(`warning: ${printable(warning)}\n`);
