@@ -6,7 +6,7 @@ import type { Listing } from './listing.ts';
 import { outputOf } from './listing.ts';
 import type { NetworkHost } from './network-host.ts';
 import { closing, isClosed, opening } from './routing.ts';
-import { admission, dismissal, removedTable, wholeRuleset } from './ruleset.ts';
+import { FAMILIES, admission, dismissal, removedTables, wholeRuleset } from './ruleset.ts';
 import type { Guest, Policy } from './ruleset.ts';
 import type { SharedListing } from './shared-listing.ts';
 
@@ -18,7 +18,7 @@ export type GuardSettings = {
 };
 
 /**
- * Our table and the routing rules that close the pool without it. Who calls has the one lock: `letIn`,
+ * Our tables and the routing rules that close the pool without it. Who calls has the one lock: `letIn`,
  * `letGo` and `writeWhole` must not overlap. What the kernel printed right after we wrote is what the table must
  * look like ever after; anything else is somebody's change and counts as an open guard.
  */
@@ -43,7 +43,7 @@ export class Guard {
     const elements = seen.ruleset.guests.get(guest.tap) ?? [];
     return (
       seen.ruleset.tapChains.get(guest.tap) === TAP_CHAIN &&
-      elements.length === 1 &&
+      elements.length === FAMILIES.length &&
       elements.every((one) => one.mac === guest.mac && one.ip === guest.ip)
     );
   }
@@ -87,7 +87,8 @@ export class Guard {
   async letGo(taps: readonly string[], seen: Listing): Promise<void> {
     const { host, tag } = this.#settings;
     for (const tap of taps) this.#guests.delete(tap);
-    if (this.#isLast(taps, seen)) return this.#removeAll(seen);
+    // Others may have gone after `seen`, so the last one looks again.
+    if (this.#guests.size === 0 && (await this.#isEmptied(taps))) return;
     if (seen.ruleset === 'absent') return;
     const { guests, tapChains } = seen.ruleset;
     const elements = taps.flatMap((tap) => guests.get(tap) ?? []);
@@ -131,19 +132,17 @@ export class Guard {
       if (guest !== undefined && devices.has(tap) && !this.#guests.has(tap)) this.#guests.set(tap, guest);
   }
 
-  async #removeAll(seen: Listing): Promise<void> {
+  /** True when nobody is left and so everything is removed. */
+  async #isEmptied(leaving: readonly string[]): Promise<boolean> {
     const { host, shared, tag, subnet } = this.#settings;
+    const seen = await shared.anew();
+    if (!this.tapsIn(seen).every((tap) => leaving.includes(tap))) return false;
     this.#written = undefined;
     const lines = opening(seen.rules, subnet.text);
-    if (seen.ruleset === 'absent' && lines.length === 0) return;
-    await outputOf(host, 'nft', ['-f', '-'], removedTable(tag));
+    if (seen.ruleset !== 'absent') await outputOf(host, 'nft', ['-f', '-'], removedTables(tag));
     if (lines.length > 0) await outputOf(host, 'ip', ['-batch', '-'], `${lines.join('\n')}\n`);
     shared.allChanged();
-  }
-
-  #isLast(taps: readonly string[], { ruleset }: Listing): boolean {
-    if (this.#guests.size > 0) return false;
-    return ruleset === 'absent' || [...ruleset.guests.keys()].every((tap) => taps.includes(tap));
+    return true;
   }
 
   #isWhole(seen: Listing): boolean {

@@ -116,7 +116,6 @@ export class HostNetwork implements OpenNetwork {
       await this.#guard.letGo([tap], await this.#shared.freshFor(tap));
       this.#shared.changed(tap);
     });
-    this.#shared.forget(tap);
   }
 
   async collect(isKnown: (tap: TapName) => boolean): Promise<readonly string[]> {

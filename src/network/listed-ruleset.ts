@@ -3,10 +3,11 @@ import type { JsonObject } from './json.ts';
 import type { Guest } from './ruleset.ts';
 import { TAP_PREFIX } from '../machine/ids.ts';
 
-/** Our table as the kernel has it. */
+/** Our tables as the kernel has them. */
 export type ListedRuleset = {
   /** Every chain and rule that is not one tap's, in one text: the same text is the same rules. */
   readonly common: string;
+  /** The elements of each tap: one in each table when all is well. */
   readonly guests: ReadonlyMap<string, readonly Guest[]>;
   /** Chains of taps; the value is what stands in them. */
   readonly tapChains: ReadonlyMap<string, string>;
@@ -15,12 +16,12 @@ export type ListedRuleset = {
 /** What stands in each tap's chain, as `ListedRuleset` has it. */
 export const TAP_CHAIN = '[{"goto":{"target":"frames"}}]';
 
-/** From `nft -j list table`. */
-export function listedRuleset(text: string): ListedRuleset {
+/** From `nft -j list table`, once for each table. */
+export function listedRuleset(texts: readonly string[]): ListedRuleset {
   const common: string[] = [];
   const tapChains = new Map<string, string>();
   const guests = new Map<string, Guest[]>();
-  for (const entry of nftObjects(text)) {
+  for (const entry of texts.flatMap(nftObjects)) {
     const { chain, rule, set } = entry;
     if (isObject(chain)) noteChain(chain);
     if (isObject(rule)) noteRule(rule);

@@ -7,7 +7,7 @@ import type { ListedRuleset } from './listed-ruleset.ts';
 import type { NetworkHost } from './network-host.ts';
 import type { RoutingRule } from './routing.ts';
 import { ROUTE_PROTOCOL } from './tap.ts';
-import { tableFor } from './ruleset.ts';
+import { FAMILIES, tableFor } from './ruleset.ts';
 
 /** Everything of ours on this host, as of one moment. */
 export type Listing = {
@@ -29,7 +29,7 @@ export type ListedDevice = {
   readonly mac: string;
 };
 
-/** Six programs at once; their cost grows with the number of guests, so callers share one listing. */
+/** Seven programs at once; their cost grows with the number of guests, so callers share one listing. */
 export async function listNetwork(host: NetworkHost, tag: string): Promise<Listing> {
   const [links, routes, rules, ruleset, qdiscs] = await Promise.all([
     outputOf(host, 'ip', ['-json', '-details', 'link', 'show']),
@@ -49,12 +49,17 @@ export async function listNetwork(host: NetworkHost, tag: string): Promise<Listi
   };
 }
 
-/** Our table; a host where nobody has ever put it has none. */
-export async function readRuleset(host: NetworkHost, tag: string): Promise<ListedRuleset | 'absent'> {
-  const args = ['-j', 'list', 'table', ...tableFor(tag).split(' ')];
-  const { exitCode, stdout, stderr } = await host.run('nft', args);
-  if (exitCode === 0) return listedRuleset(stdout);
-  if (stderr.includes('No such file or directory')) return 'absent';
+/** Our tables; a host where nobody has put one yet has none. */
+async function readRuleset(host: NetworkHost, tag: string): Promise<ListedRuleset | 'absent'> {
+  const texts = await Promise.all(FAMILIES.map((family) => readTable(host, family, tableFor(tag))));
+  const there = texts.filter((text) => text !== undefined);
+  return there.length === 0 ? 'absent' : listedRuleset(there);
+}
+
+async function readTable(host: NetworkHost, family: string, table: string): Promise<string | undefined> {
+  const { exitCode, stdout, stderr } = await host.run('nft', ['-j', 'list', 'table', family, table]);
+  if (exitCode === 0) return stdout;
+  if (stderr.includes('No such file or directory')) return undefined;
   throw commandFailed('nft', exitCode, stderr);
 }
 

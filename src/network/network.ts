@@ -4,7 +4,7 @@ import type { Identity } from '../machine/record.ts';
 
 /**
  * The host's side of every instance's network: one routed tap each, one nftables table for all
- * (`inet hypeman-TAG`), shaping. Everything is found again by name after a controller crash.
+ * (`hypeman-TAG`, in the families inet and netdev), shaping. Everything is found again by name after a controller crash.
  */
 export type Network = {
   /** Answers from one shared listing of taps, rules and qdiscs that is at most `maxAgeMs` old. */

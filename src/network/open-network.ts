@@ -12,6 +12,8 @@ export type NetworkSettings = {
   readonly subnet?: string;
   /** Name servers for guests instead of the host's own. */
   readonly dns?: readonly string[];
+  /** Where the host's own stand, the first file that names one counts; see resolvers.ts. */
+  readonly resolvConfs?: readonly string[];
   /** See `installationTag`. */
   readonly tag: string;
   /** Somebody else changed our table and a guest's guard is open: look again. Not called for our own changes. */
@@ -34,7 +36,7 @@ export async function openNetwork(settings: NetworkSettings): Promise<OpenNetwor
   for (const address of dns) refuseNameServer(address);
   await refuseClash(host, subnet, tag);
   const resolvers = (): Promise<readonly string[]> =>
-    dns.length > 0 ? Promise.resolve(dns) : hostResolvers();
+    dns.length > 0 ? Promise.resolve(dns) : hostResolvers(settings.resolvConfs);
   const network = new HostNetwork(
     {
       ...{ host, tag, subnet, resolvers, maxAgeMs },

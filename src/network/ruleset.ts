@@ -16,8 +16,15 @@ export type Policy = {
 /** Said by the table of each packet that a guest may send; without it the pool is not routed (routing.ts). */
 export const GUEST_MARK = '0x1000';
 
+/** Without the family, which is both `netdev` (at the taps) and `inet` (everything behind them). */
 export function tableFor(tag: string): string {
-  return `inet hypeman-${tag}`;
+  return `hypeman-${tag}`;
+}
+
+export const FAMILIES = ['netdev', 'inet'] as const;
+
+function tablesFor(tag: string): readonly string[] {
+  return FAMILIES.map((family) => `${family} ${tableFor(tag)}`);
 }
 
 /** Tap names of this installation, as an nftables wildcard. */
@@ -26,66 +33,76 @@ function tapsOf(tag: string): string {
 }
 
 /**
- * One transaction (nft -f): whatever the table was, it is this one afterwards, and no packet sees anything
+ * One transaction (nft -f): whatever our tables were, they are these afterwards, and no packet sees anything
  * between. Every device of `guests` must exist.
  */
 export function wholeRuleset(policy: Policy, guests: readonly Guest[]): string {
-  const table = tableFor(policy.tag);
+  const { tag } = policy;
   return [
-    // Adding first makes deleting safe when there is none; `destroy` is newer than Debian 12's nft.
-    `add table ${table}`,
-    `delete table ${table}`,
-    `table ${table} {`,
-    '  set guests { type ifname . ether_addr . ipv4_addr; }',
-    ...chainsOf(policy).flatMap(({ name, lines }) => [`  chain ${name} {`, ...lines.map(indented), '  }']),
-    '}',
-    ...guests.map((guest) => admission(policy.tag, guest)),
+    removedTables(tag).trimEnd(),
+    ...block(`netdev ${tableFor(tag)}`, [frames(policy)]),
+    ...block(`inet ${tableFor(tag)}`, chainsOf(policy)),
+    ...guests.map((guest) => admission(tag, guest)),
     '',
   ].join('\n');
 }
 
-/** Lets one guest in: its element and the chain on its device. Safe to repeat; the device must exist. */
+/** Lets one guest in: its elements and the chain on its device. Safe to repeat; the device must exist. */
 export function admission(tag: string, guest: Guest): string {
-  const table = tableFor(tag);
+  const chain = `netdev ${tableFor(tag)} ${guest.tap}`;
   return [
-    `add chain ${table} ${guest.tap} { type filter hook ingress device "${guest.tap}" priority -500; policy drop; }`,
-    `flush chain ${table} ${guest.tap}`,
-    `add rule ${table} ${guest.tap} goto frames`,
-    `add element ${table} guests { ${elementOf(guest)} }`,
+    `add chain ${chain} { type filter hook ingress device "${guest.tap}" priority -500; policy drop; }`,
+    `flush chain ${chain}`,
+    `add rule ${chain} goto frames`,
+    ...tablesFor(tag).map((table) => `add element ${table} guests { ${elementOf(guest)} }`),
   ].join('\n');
 }
 
 /** Takes guests out again. What is not there is added first, because deleting nothing is an error. */
 export function dismissal(tag: string, guests: readonly Guest[], chains: readonly string[]): string {
-  const table = tableFor(tag);
-  const elements = guests.map(elementOf).join(', ');
+  const elements = [...new Set(guests.map(elementOf))].join(', ');
   return [
-    ...(guests.length === 0
-      ? []
-      : ['add', 'delete'].map((verb) => `${verb} element ${table} guests { ${elements} }`)),
-    ...chains.flatMap((chain) => ['add', 'flush', 'delete'].map((verb) => `${verb} chain ${table} ${chain}`)),
+    ...tablesFor(tag).flatMap((table) =>
+      guests.length === 0
+        ? []
+        : ['add', 'delete'].map((verb) => `${verb} element ${table} guests { ${elements} }`),
+    ),
+    ...chains.flatMap((chain) =>
+      ['add', 'flush', 'delete'].map((verb) => `${verb} chain netdev ${tableFor(tag)} ${chain}`),
+    ),
     '',
   ].join('\n');
 }
 
-/** No guest is left: nothing of ours is, either. */
-export function removedTable(tag: string): string {
-  return `add table ${tableFor(tag)}\ndelete table ${tableFor(tag)}\n`;
+/** No guest is left: nothing of ours is, either. `destroy` is newer than Debian 12's nft. */
+export function removedTables(tag: string): string {
+  return tablesFor(tag)
+    .map((table) => `add table ${table}\ndelete table ${table}\n`)
+    .join('');
+}
+
+function block(table: string, chains: readonly Chain[]): readonly string[] {
+  return [
+    `table ${table} {`,
+    '  set guests { type ifname . ether_addr . ipv4_addr; }',
+    ...chains.flatMap(({ name, lines }) => [
+      `  chain ${name} {`,
+      ...lines.map((line) => `    ${line}`),
+      '  }',
+    ]),
+    '}',
+  ];
 }
 
 function elementOf({ tap, mac, ip }: Guest): string {
   return `"${tap}" . ${mac} . ${ip}`;
 }
 
-function indented(line: string): string {
-  return `    ${line}`;
-}
-
 type Chain = { readonly name: string; readonly lines: readonly string[] };
 
 function chainsOf(policy: Policy): readonly Chain[] {
   const taps = tapsOf(policy.tag);
-  return [frames(policy), addresses(taps), targets(policy, taps), ...names(policy, taps)].concat([
+  return [addresses(taps), targets(policy, taps), ...names(policy, taps)].concat([
     toHost(policy, taps),
     routed(taps),
     leaving(policy),
@@ -93,7 +110,8 @@ function chainsOf(policy: Policy): readonly Chain[] {
 }
 
 /**
- * What may come out of a tap. `ether type` and not just `ip saddr`: a VLAN tag that the kernel took off is
+ * What may come out of a tap. In the family netdev, because `inet` lets everything but IP pass its ingress hook
+ * unseen (nft_chain_filter.c). `ether type` and not just `ip saddr`: a VLAN tag that the kernel took off is
  * part of the link header here (nft_payload.c), so a tagged frame is neither of the two.
  */
 function frames({ gateway }: Policy): Chain {

@@ -36,10 +36,6 @@ export class SharedListing {
     this.#changedAt.clear();
   }
 
-  forget(tap: string): void {
-    this.#changedAt.delete(tap);
-  }
-
   async freshFor(tap: string): Promise<Listing> {
     return this.#since(() => Math.max(this.#allChangedAt, this.#changedAt.get(tap) ?? 0), this.#maxAgeMs);
   }
@@ -74,6 +70,7 @@ export class SharedListing {
     try {
       const listing = await this.#list();
       this.#taken = { listing, startedAt, finishedMs: this.#now() };
+      for (const [tap, changedAt] of this.#changedAt) if (changedAt < startedAt) this.#changedAt.delete(tap);
       return this.#taken;
     } finally {
       this.#underWay = undefined;

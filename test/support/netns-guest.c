@@ -2,7 +2,8 @@
  *
  *   netns-guest join TAP NETNS MAC   reads and writes TAP (here) for `eth0` in NETNS, until killed
  *   netns-guest send DEVICE HEX      sends one raw frame
- *   netns-guest watch DEVICE         prints each frame that DEVICE receives as a line of hex, until killed
+ *   netns-guest watch DEVICE [TYPE]  prints each frame that DEVICE receives as a line of hex, until killed;
+ *                                    of one EtherType (hex), and then where a program of the host hears it
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -79,19 +80,19 @@ static void join(const char *tap, const char *netns, const char *mac) {
   }
 }
 
-static int open_packets(const char *device) {
+static int open_packets(const char *device, int type) {
   struct sockaddr_ll address;
-  const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+  const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons((unsigned short)type));
   memset(&address, 0, sizeof address);
   address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_protocol = htons((unsigned short)type);
   address.sll_ifindex = (int)if_nametoindex(device);
   if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) die(device);
   return fd;
 }
 
 static void send_frame(const char *device, const char *hex) {
-  const int fd = open_packets(device);
+  const int fd = open_packets(device, ETH_P_ALL);
   const size_t length = strlen(hex) / 2;
   for (size_t i = 0; i < length; i += 1) {
     unsigned int byte;
@@ -101,10 +102,10 @@ static void send_frame(const char *device, const char *hex) {
   if (send(fd, buffer, length, 0) != (ssize_t)length) die("send");
 }
 
-static void watch(const char *device) {
+static void watch(const char *device, int type) {
   struct sockaddr_ll from;
   socklen_t size;
-  const int fd = open_packets(device);
+  const int fd = open_packets(device, type);
   puts("watching");
   fflush(stdout);
   for (;;) {
@@ -122,7 +123,8 @@ int main(int argc, char **argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (argc == 5 && strcmp(argv[1], "join") == 0) join(argv[2], argv[3], argv[4]);
   if (argc == 4 && strcmp(argv[1], "send") == 0) return send_frame(argv[2], argv[3]), 0;
-  if (argc == 3 && strcmp(argv[1], "watch") == 0) watch(argv[2]);
+  if (argc == 3 && strcmp(argv[1], "watch") == 0) watch(argv[2], ETH_P_ALL);
+  if (argc == 4 && strcmp(argv[1], "watch") == 0) watch(argv[2], (int)strtol(argv[3], NULL, 16));
   fputs("usage: netns-guest join|send|watch\n", stderr);
   return 2;
 }

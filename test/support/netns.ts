@@ -137,6 +137,13 @@ export class NetnsLab {
     return watcher;
   }
 
+  /** As a host's own program does (lldpd, a DHCP server): the frames of one protocol on one device. */
+  async listen(space: string, device: string, type: number): Promise<LabProcess> {
+    const listener = await this.start(space, this.#guestProgram, ['watch', device, type.toString(16)]);
+    await listener.said((line) => line === 'watching');
+    return listener;
+  }
+
   /** Answers every TCP connection and UDP datagram with `NAME PEER`, and says so. */
   async serve(space: string, name: string, address: string, port: number): Promise<LabProcess> {
     const server = await this.start(space, process.execPath, [
@@ -171,8 +178,13 @@ export class NetnsLab {
     return Promise.resolve(started);
   }
 
+  /** A path of a test's own, gone with the lab. */
+  file(name: string): string {
+    return join(this.#directory, name);
+  }
+
   get #guestProgram(): string {
-    return join(this.#directory, 'netns-guest');
+    return this.file('netns-guest');
   }
 
   async #addNamespace(space: string): Promise<void> {
