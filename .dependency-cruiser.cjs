@@ -24,10 +24,9 @@ const HOMES = {
   '@kubernetes/client-node': 'sources/kubernetes',
   chokidar: 'sources/directory',
   '(^|/)yaml': 'sources|cli|api|main\\.ts',
-  'ajv|ajv-formats': 'api',
+  ajv: 'api',
   '@paralleldrive/cuid2': 'main\\.ts|cli',
   commander: 'cli|main\\.ts',
-  'cli-table3': 'cli',
   'prom-client': 'serve',
 };
 const roomRules = Object.entries(ROOMS).map(([room, may]) => ({
