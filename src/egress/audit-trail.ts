@@ -1,0 +1,130 @@
+import type { Audit, Decision } from './audit.ts';
+
+/** How often; reasons are CamelCase words of our own. */
+export type Tally = Readonly<Record<string, number>>;
+
+/** What became of one credential. A credential that never was used is not among them. */
+export type CredentialCounters = {
+  readonly injected: number;
+  /** Milliseconds since the epoch. */
+  readonly lastUsed?: number;
+  readonly refusals: Tally;
+};
+
+export type InstanceCounters = {
+  readonly instance: string;
+  readonly key: string;
+  readonly verdicts: Tally;
+  /** By reason, of what was refused or failed, whether or not a credential was concerned. */
+  readonly refusals: Tally;
+  readonly credentials: Readonly<Record<string, CredentialCounters>>;
+};
+
+export type AuditTrail = Audit & {
+  /** From now on decisions about this instance are kept. Repeatable. */
+  open(instance: string, key: string): void;
+  /** The last decisions, oldest first. */
+  recent(instance?: string): readonly Decision[];
+  counters(instance?: string): readonly InstanceCounters[];
+  /** Calls back for each decision from now on; returns how to stop that. */
+  follow(listener: (decision: Decision) => void): () => void;
+  forget(instance: string): void;
+};
+
+const KEPT_DECISIONS = 128;
+/** RFC 1035 section 2.3.4; a guest may well ask for more. */
+const LONGEST_HOST = 253;
+/** Reasons and credentials are few; a mistake of ours must not become a leak of memory. */
+const MOST_NAMES = 256;
+
+type Counted = { injected: number; lastUsed?: number; readonly refusals: Map<string, number> };
+type Trail = {
+  readonly key: string;
+  readonly ring: Decision[];
+  next: number;
+  readonly verdicts: Map<string, number>;
+  readonly refusals: Map<string, number>;
+  readonly credentials: Map<string, Counted>;
+};
+
+/** In memory alone: what was decided is told to whoever follows, and the last of it to whoever asks. */
+export function openAuditTrail(): AuditTrail {
+  const trails = new Map<string, Trail>();
+  const followers = new Set<(decision: Decision) => void>();
+  const chosen = (instance: string | undefined): readonly (readonly [string, Trail])[] => {
+    if (instance === undefined) return [...trails];
+    const trail = trails.get(instance);
+    return trail === undefined ? [] : [[instance, trail]];
+  };
+  return {
+    open: (instance, key) => {
+      if (trails.get(instance)?.key !== key) trails.set(instance, newTrail(key));
+    },
+    decided: (said) => {
+      const decision = { ...said, host: printable(said.host) };
+      const trail = trails.get(said.instance);
+      if (trail !== undefined) record(trail, decision);
+      for (const follower of followers) follower(decision);
+    },
+    recent: (instance) => chosen(instance).flatMap(([, trail]) => inOrder(trail)),
+    counters: (instance) => chosen(instance).map(([id, trail]) => countersOf(id, trail)),
+    follow: (listener) => {
+      followers.add(listener);
+      return () => {
+        followers.delete(listener);
+      };
+    },
+    forget: (instance) => {
+      trails.delete(instance);
+    },
+  };
+}
+
+function newTrail(key: string): Trail {
+  return { key, ring: [], next: 0, verdicts: new Map(), refusals: new Map(), credentials: new Map() };
+}
+
+function record(trail: Trail, decision: Decision): void {
+  trail.ring[trail.next] = decision;
+  trail.next = (trail.next + 1) % KEPT_DECISIONS;
+  add(trail.verdicts, decision.verdict);
+  const isRefusal = decision.verdict === 'refused' || decision.verdict === 'failed';
+  if (isRefusal) add(trail.refusals, decision.reason);
+  for (const name of decision.credentials) {
+    const counted = trail.credentials.get(name) ?? { injected: 0, refusals: new Map<string, number>() };
+    if (decision.verdict === 'injected') {
+      counted.injected += 1;
+      counted.lastUsed = decision.at;
+    }
+    if (isRefusal) add(counted.refusals, decision.reason);
+    if (trail.credentials.size < MOST_NAMES) trail.credentials.set(name, counted);
+  }
+}
+
+function add(tally: Map<string, number>, name: string): void {
+  const before = tally.get(name);
+  if (before !== undefined || tally.size < MOST_NAMES) tally.set(name, (before ?? 0) + 1);
+}
+
+function inOrder({ ring, next }: Trail): readonly Decision[] {
+  return [...ring.slice(next), ...ring.slice(0, next)];
+}
+
+function countersOf(instance: string, trail: Trail): InstanceCounters {
+  const credentials = [...trail.credentials].map(([name, { injected, lastUsed, refusals }]) => {
+    const used = lastUsed === undefined ? {} : { lastUsed };
+    return [name, { injected, ...used, refusals: Object.fromEntries(refusals) }] as const;
+  });
+  return {
+    instance,
+    key: trail.key,
+    verdicts: Object.fromEntries(trail.verdicts),
+    refusals: Object.fromEntries(trail.refusals),
+    credentials: Object.fromEntries(credentials),
+  };
+}
+
+/** A guest chooses this text and a terminal may show it. */
+function printable(host: string): string {
+  return host.slice(0, LONGEST_HOST).replace(/[^\x21-\x7e]/g, '?');
+}

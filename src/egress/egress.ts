@@ -1,0 +1,52 @@
+import type { InstanceCounters } from './audit-trail.ts';
+import type { Decision } from './audit.ts';
+import type { ListenerPorts, Policy } from './policy.ts';
+
+/** What the process answers for when it has taken a policy. */
+export type InForce = {
+  readonly instance: string;
+  readonly key: string;
+  readonly generation: number;
+  /** Opaque: what `put` was given with the policy. Tells whether the values are the current ones. */
+  readonly revision: string;
+  readonly ports: ListenerPorts;
+  /** PEM of the CA that the guest has to trust. */
+  readonly certificate: string;
+};
+
+/** `missed` is how many were left out because nobody read as fast as they came. */
+export type Followed =
+  | { readonly is: 'decision'; readonly decision: Decision }
+  | { readonly is: 'missed'; readonly count: number };
+
+/**
+ * The egress process as the controller has it: started when there is none, found again after a
+ * restart of the controller, started anew when it died, and then given all policies that are known here.
+ */
+export type Egress = {
+  /**
+   * Puts a policy in force and returns when the next request meets it. What is in force with the same
+   * revision already is not sent again. Throws transient `ProxyUnavailable` while there is no process;
+   * the policy is remembered then and put as soon as there is one.
+   */
+  put(policy: Policy, revision: string): Promise<InForce>;
+  /** Takes the policy and the listeners away; `forget` removes the CA too. An absent one is removed already. */
+  remove(instance: string, how?: { readonly forget?: boolean }): Promise<void>;
+  /** What the living process holds now, by its own last word; undefined is "nothing gets through". */
+  inForce(instance: string): InForce | undefined;
+  /** Instances of which the process or its directory knows anything: those nobody declares can be removed. */
+  known(): Promise<readonly string[]>;
+  counters(instance?: string): Promise<readonly InstanceCounters[]>;
+  /** The last decisions of an instance, or of all, then each new one until `signal` or the end of the process. */
+  decisions(options: {
+    readonly instance?: string;
+    readonly follow: boolean;
+    readonly signal: AbortSignal;
+  }): AsyncIterable<Followed>;
+  /** Why there is no process to talk to; undefined while there is one. */
+  problem(): string | undefined;
+  /** Lets go of the process, which runs on. */
+  close(): Promise<void>;
+  /** Ends the process, and with it every policy. */
+  end(): Promise<void>;
+};
