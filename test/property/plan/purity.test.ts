@@ -9,8 +9,8 @@ import { statusOf } from '../../../src/plan/status.ts';
 import { anyHistory, goodTemper, live, ROUNDS } from '../../support/any-history.ts';
 import { anyWorld } from '../../support/any-world.ts';
 import { deepFreeze } from '../../support/deep-freeze.ts';
-import { hostOf, settle } from '../../support/simulated-host.ts';
-import { HIDDEN } from '../../support/worlds.ts';
+import { elapse, hostOf, pass, settle } from '../../support/simulated-host.ts';
+import { HIDDEN, NOW } from '../../support/worlds.ts';
 
 describe('purity', { timeout: 60_000 }, () => {
   test('the same world gives the same plan and the same status, and is not changed', () => {
@@ -61,16 +61,35 @@ describe('purity', { timeout: 60_000 }, () => {
     );
   });
 
-  test('no value of the environment occurs in a plan, a status or an event', () => {
+  test('while something is waited for, its status stands still', () => {
     fc.assert(
-      fc.property(anyWorld, anyHistory, (start, history) => {
-        const { world } = live(hostOf(start), history);
-        const next = plan(world);
-        const status = statusOf(world, { is: 'planned', plan: next });
-        const everything = { next, status, events: eventsOf(undefined, status, world.now) };
-        expect(JSON.stringify(everything)).not.toContain(HIDDEN);
-        expect(inspect(everything, { depth: 20, showHidden: true })).not.toContain(HIDDEN);
+      fc.property(anyWorld, goodTemper, anyHistory, (start, temper, history) => {
+        const { world } = live(hostOf(start, temper), history);
+        const first = plan(world);
+        if (first.verdict !== 'waiting' || (first.lookAgainMs ?? 0) < 100) return;
+        const status = statusOf(world, { is: 'planned', plan: first });
+        const later = { ...world, now: world.now + 50 };
+        expect(statusOf(later, { is: 'planned', plan: plan(later) }, status)).toEqual(status);
       }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('no value of the environment occurs in a plan, a status or an event, from the first step to rest', () => {
+    fc.assert(
+      fc.property(anyWorld, goodTemper, (start, temper) => {
+        let host = hostOf(start, temper);
+        for (let round = 0; round < ROUNDS; round++) {
+          const after = pass(host);
+          const status = statusOf(host.world, { is: 'planned', plan: after.plan });
+          const everything = { plan: after.plan, status, events: eventsOf(undefined, status, NOW) };
+          expect(JSON.stringify(everything)).not.toContain(HIDDEN);
+          expect(inspect(everything, { depth: 20, showHidden: true })).not.toContain(HIDDEN);
+          if (after.plan.verdict === 'rest' || after.plan.verdict === 'stuck') return;
+          host = elapse(after.host, after.plan.lookAgainMs ?? 1);
+        }
+      }),
+      { numRuns: 200 },
     );
   });
 });

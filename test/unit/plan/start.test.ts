@@ -110,6 +110,17 @@ describe('from a written file to a program that runs', () => {
   });
 });
 
+describe('ready', () => {
+  const booting = settle(hostOf(recorded), 4).host.world;
+  const started = { state: 'started', startedAt: NOW, agentReady: false } as const;
+
+  test('needs the agent, unless it was declined at the start', () => {
+    expect(plan({ ...booting, guest: started })).toMatchObject({ verdict: 'waiting', reason: 'Booting' });
+    const declined = settle(hostOf({ ...recorded, desired: wanted({ skipGuestAgent: true }) }), 4).host.world;
+    expect(kindsOf({ ...declined, guest: started })).toEqual(['write-record']);
+  });
+});
+
 describe('what a start waits for', () => {
   test.each<[string, Partial<World>, object]>([
     [
