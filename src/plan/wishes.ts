@@ -28,7 +28,7 @@ export function hypervisorWanted({ record, desired, host, machine }: RecordedWor
 }
 
 /** What the spec says. An environment that cannot be had now counts as unchanged. */
-export function fieldsWanted(world: RecordedWorld): Fields {
+function fieldsWanted(world: RecordedWorld): Fields {
   const { desired, record } = world;
   const fields = fieldsOf(desired.instance.spec, {}, hypervisorWanted(world));
   const environment =

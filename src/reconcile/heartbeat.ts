@@ -10,9 +10,9 @@ import type { Settlement } from './settlement.ts';
 import { settlementOf } from './settlement.ts';
 
 /** controller-runtime's words for the label `result`. */
-export type PassResult = 'success' | 'error' | 'requeue_after';
+type PassResult = 'success' | 'error' | 'requeue_after';
 
-export type HeartbeatMetrics = QueueMetrics & {
+type HeartbeatMetrics = QueueMetrics & {
   reconciled(result: PassResult, seconds: number): void;
 };
 

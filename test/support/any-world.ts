@@ -164,7 +164,7 @@ const guest: fc.Arbitrary<GuestState> = fc.oneof(
     .map((code) => ({ state: 'exited' as const, exit: { code, message: `exit code ${code}` } })),
 );
 
-export const anyImage: fc.Arbitrary<ImageState> = fc.oneof(
+const anyImage: fc.Arbitrary<ImageState> = fc.oneof(
   fc.constantFrom<ImageState>({ state: 'absent' }, { state: 'pulling', progress: '1 of 3 layers' }),
   fc.record({
     state: fc.constant('failed' as const),
