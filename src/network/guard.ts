@@ -68,7 +68,7 @@ export class Guard {
   /** One element and one chain; the whole table when it is not there as we wrote it. */
   async letIn(guest: Guest): Promise<void> {
     const { host, shared, tag } = this.#settings;
-    const seen = await shared.freshFor(guest.tap);
+    const seen = await shared.latest();
     this.#guests.set(guest.tap, guest);
     if (!this.#isWhole(seen) || seen.ruleset === 'absent') return this.writeWhole();
     const stale = (seen.ruleset.guests.get(guest.tap) ?? []).filter(

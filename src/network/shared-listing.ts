@@ -1,6 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Listing } from './listing.ts';
 
 type Taken = { readonly listing: Listing; readonly startedAt: number; readonly finishedMs: number };
+
+const SLOW_MS = 50;
 
 /**
  * One listing for many readers. Each gets one that was begun after its own tap was last changed and is at
@@ -14,6 +17,7 @@ export class SharedListing {
   /** Orders changes and listings among each other, which a clock of milliseconds cannot. */
   #moment = 0;
   #allChangedAt = 0;
+  #tookMs = 0;
   #taken: Taken | undefined;
   #underWay: { readonly startedAt: number; readonly taken: Promise<Taken> } | undefined;
 
@@ -40,6 +44,11 @@ export class SharedListing {
     return this.#since(() => Math.max(this.#allChangedAt, this.#changedAt.get(tap) ?? 0), this.#maxAgeMs);
   }
 
+  /** For whoever does not ask about one tap: not from before everything changed. */
+  async latest(): Promise<Listing> {
+    return this.#since(() => this.#allChangedAt, this.#maxAgeMs);
+  }
+
   /** Begun after this call. */
   async anew(): Promise<Listing> {
     const calledAt = (this.#moment += 1);
@@ -58,6 +67,12 @@ export class SharedListing {
     }
   }
 
+  /** Where listing is slow, because guests are many, it may take half of the time and not all of it. */
+  #pauseMs(): number {
+    if (this.#taken === undefined || this.#tookMs < SLOW_MS) return 0;
+    return Math.max(0, this.#taken.finishedMs + this.#tookMs - this.#now());
+  }
+
   #begin(): { readonly startedAt: number; readonly taken: Promise<Taken> } {
     const startedAt = (this.#moment += 1);
     const taken = this.#take(startedAt);
@@ -68,7 +83,11 @@ export class SharedListing {
 
   async #take(startedAt: number): Promise<Taken> {
     try {
+      const pauseMs = this.#pauseMs();
+      if (pauseMs > 0) await delay(pauseMs);
+      const begunMs = this.#now();
       const listing = await this.#list();
+      this.#tookMs = this.#now() - begunMs;
       this.#taken = { listing, startedAt, finishedMs: this.#now() };
       for (const [tap, changedAt] of this.#changedAt) if (changedAt < startedAt) this.#changedAt.delete(tap);
       return this.#taken;
