@@ -155,8 +155,8 @@ async function pidThatAnswers(place: EgressPlace): Promise<number | undefined> {
 
 async function scanForEgress(place: EgressPlace, bootId: string): Promise<ProcessIdentity | undefined> {
   for (const pid of await allPids()) {
-    const words = (await argumentsOf(pid)).join(' ');
-    // Its arguments until it runs, then the title it gives itself over them.
+    // Its arguments until it runs, then the title it gives itself over them, zeros behind it.
+    const words = (await argumentsOf(pid)).join(' ').trimEnd();
     const isNamed = words.includes(entryArguments(place).join(' ')) || words === titleFor(place.socket);
     if (!isNamed || !(await isOurs(pid))) continue;
     const identity = await identityOf(pid, bootId);
