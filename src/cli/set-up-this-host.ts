@@ -10,10 +10,11 @@ import { setUp } from './set-up.ts';
 
 /** `setUp` with the real apt, compiler and kernel, told on stdout line by line. */
 export async function setUpThisHost(
-  { stdout, signal }: CliContext,
-  { stateDir, runDir }: Places,
+  { stdout, signal, driverFacts }: CliContext,
+  places: Places,
   { cacheDir }: { readonly cacheDir?: string },
 ): Promise<void> {
+  const { stateDir, runDir } = places;
   // Machines run as users of their own and have to pass through it to what they share.
   await ensureDirectory(stateDir, 0o711);
   await setUp({
@@ -31,5 +32,7 @@ export async function setUpThisHost(
     say: (line) => {
       stdout.write(`${line}\n`);
     },
-  });
+  }); // The trial of KVM takes seconds once: better now than at the first start of a machine.
+  for (const { accelerator = 'none', problem } of Object.values(await driverFacts(places, signal)))
+    stdout.write(`accelerator: ${problem ?? accelerator}\n`);
 }
