@@ -51,6 +51,10 @@ async function collectMachines(hands: Hands, signal: AbortSignal): Promise<reado
   return strays.map((name) => `machine ${name}`);
 }
 
+/** A record that cannot be read is still somebody's. */
 function isRecorded(hands: Hands, name: string): boolean {
-  return hands.storage.records().some(({ identity }) => identity.id === name);
+  return (
+    hands.storage.records().some(({ identity }) => identity.id === name) ||
+    hands.storage.problems().some(({ directory }) => directory.endsWith(`/${name}`))
+  );
 }

@@ -1,13 +1,16 @@
 import type { GuestLinks } from '../guest/guest-links.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import type { Declarations, Drivers } from '../look/eyes.ts';
+import type { Drivers } from '../machine/driver.ts';
+import type { InstanceKey } from '../machine/ids.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { AddressPool, Network } from '../network/network.ts';
+import type { DeclaredEnvironment } from '../secrets/environment.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** Everything through which the world is changed. */
 export type Hands = {
-  readonly declarations: Declarations;
+  /** The values that a boot archive is written with. */
+  readonly environmentOf: (key: InstanceKey) => Promise<DeclaredEnvironment>;
   readonly storage: Storage;
   readonly images: ImageStore;
   readonly network: Network;

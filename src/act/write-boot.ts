@@ -1,10 +1,10 @@
 import { HypemanError } from '../errors.ts';
 import { writeBootArchive } from '../guest/boot-archive.ts';
-import { environmentDigests } from '../look/desired.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { Fields } from '../machine/record.ts';
 import type { Action } from '../plan/action.ts';
 import { ENV_FIELD_PREFIX } from '../plan/fields.ts';
+import { environmentDigests } from '../secrets/environment.ts';
 import type { Hands } from './hands.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function writeBoot(
   const record = hands.storage.recordOf(key);
   if (record === undefined)
     throw new HypemanError('bug', 'RecordMissing', `no record of ${key} to boot from`);
-  const environment = await hands.declarations.environmentOf(key);
+  const environment = await hands.environmentOf(key);
   if (environment.is === 'missing')
     throw new HypemanError('transient', environment.reason, environment.message);
   const digests = environmentDigests(environment.values, record.identity.salt);

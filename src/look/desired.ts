@@ -1,9 +1,8 @@
 import type { InstanceKey } from '../machine/ids.ts';
-import type { Fields } from '../machine/record.ts';
 import type { Desired, Environment } from '../plan/world.ts';
-import { digestOf } from '../secrets/digest.ts';
-import type { Secret } from '../secrets/secret.ts';
-import type { Declarations, DeclaredEnvironment } from './eyes.ts';
+import { environmentDigests } from '../secrets/environment.ts';
+import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import type { Declarations } from './eyes.ts';
 
 /** What is declared under a key, its environment as digests under `salt`: no value enters the World. */
 export async function desiredOf(
@@ -19,9 +18,4 @@ export async function desiredOf(
 function environmentFrom(environment: DeclaredEnvironment, salt: string): Environment {
   if (environment.is === 'missing') return environment;
   return { is: 'ready', digests: environmentDigests(environment.values, salt) };
-}
-
-/** One digest per name; the hands make them again before they write the values down for the guest. */
-export function environmentDigests(values: Readonly<Record<string, Secret>>, salt: string): Fields {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, digestOf(value, salt)]));
 }

@@ -6,16 +6,10 @@ import type { InstanceId, InstanceKey } from '../machine/ids.ts';
 import type { Hypervisor } from '../machine/machine.ts';
 import type { AddressPool, Network } from '../network/network.ts';
 import type { HostFacts, Refusal } from '../plan/world.ts';
-import type { Secret } from '../secrets/secret.ts';
+import type { DeclaredEnvironment } from '../secrets/environment.ts';
 import type { Storage } from '../storage/storage.ts';
 
-export type Drivers = Readonly<Partial<Record<Hypervisor, Driver>>>;
-
-export type DeclaredEnvironment =
-  | { readonly is: 'ready'; readonly values: Readonly<Record<string, Secret>> }
-  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
-
-/** The part of a source that look and act need: the words of sources/source.ts, without knowing that room. */
+/** The part of a source that is looked at: the words of sources/source.ts, without knowing that room. */
 export type Declarations = {
   declared(key: InstanceKey):
     | {
@@ -33,12 +27,12 @@ export type Declarations = {
 /** Everything that is looked at to build a World. */
 export type Eyes = {
   readonly declarations: Declarations;
-  readonly storage: Storage;
-  readonly images: ImageStore;
-  readonly network: Network;
-  readonly addresses: AddressPool;
-  readonly links: GuestLinks;
-  readonly drivers: Drivers;
+  readonly storage: Pick<Storage, 'recordOf' | 'overlayBytes'>;
+  readonly images: Pick<ImageStore, 'look'>;
+  readonly network: Pick<Network, 'look'>;
+  readonly addresses: Pick<AddressPool, 'lease'>;
+  readonly links: Pick<GuestLinks, 'look' | 'lastTold'>;
+  readonly drivers: Readonly<Partial<Record<Hypervisor, Pick<Driver, 'observe'>>>>;
   readonly hostFacts: () => Promise<HostFacts>;
   readonly newId: () => InstanceId;
   /** 32 random bytes in hex. */

@@ -1,7 +1,6 @@
-import type { DriverFacts } from '../machine/driver.ts';
+import type { DriverFacts, Drivers } from '../machine/driver.ts';
 import type { Hypervisor } from '../machine/machine.ts';
 import type { HostFacts } from '../plan/world.ts';
-import type { Drivers } from './eyes.ts';
 
 /** Where the facts of the host come from. */
 export type HostSources = Pick<

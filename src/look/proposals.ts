@@ -13,7 +13,7 @@ export type Proposals = {
 };
 
 type ProposalSources = {
-  readonly addresses: AddressPool;
+  readonly addresses: Pick<AddressPool, 'lease'>;
   readonly newId: () => InstanceId;
   readonly newSalt: () => string;
   readonly tag: string;

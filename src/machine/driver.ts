@@ -35,5 +35,8 @@ export type Driver = {
   close(): Promise<void>;
 };
 
+/** What this host runs machines on. */
+export type Drivers = Readonly<Partial<Record<Hypervisor, Driver>>>;
+
 /** What a driver tells without being asked: something changed, look again. */
 export type MachineListener = (id: InstanceId) => void;

@@ -2,7 +2,7 @@ import type { Instance } from '../api/instance.ts';
 import type { InstanceEvent } from '../api/reported.ts';
 import type { InstanceStatus } from '../api/status.ts';
 import type { InstanceKey } from '../machine/ids.ts';
-import type { Secret } from '../secrets/secret.ts';
+import type { DeclaredEnvironment } from '../secrets/environment.ts';
 
 /** What a source says about one key. The planner's `Desired` is made from it in look/. */
 export type Declared =
@@ -22,11 +22,6 @@ export type Declared =
   | { readonly is: 'gone' };
 
 export type DeclaredRefusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };
-
-/** env and envFrom of an instance, merged, or why they cannot be had now. */
-export type DeclaredEnvironment =
-  | { readonly is: 'ready'; readonly values: Readonly<Record<string, Secret>> }
-  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
 
 /** Where declarations come from and where status goes to. */
 export type Source = {

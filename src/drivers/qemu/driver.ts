@@ -84,8 +84,9 @@ class QemuDriver {
     if (seen.state === 'unknown')
       throw new HypemanError('transient', 'MachineUnreachable', `cannot start ${machine.id}: ${seen.error}`);
     if (seen.state === 'absent') await this.#launch(machine, signal);
-    else if (seen.state !== 'created') return;
     const session = this.#sessions.get(machine.id);
+    if (seen.state === 'paused') await session?.execute('cont');
+    if (seen.state !== 'absent' && seen.state !== 'created') return;
     try {
       if (session !== undefined) await runVcpus(session, machine.paths);
     } catch (error) {

@@ -1,0 +1,15 @@
+import type { Secret } from './secret.ts';
+import { digestOf } from './digest.ts';
+
+/** env and envFrom of an instance, merged, or why they cannot be had now. */
+export type DeclaredEnvironment =
+  | { readonly is: 'ready'; readonly values: Readonly<Record<string, Secret>> }
+  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+
+/** One digest per name: what the World holds in place of values. */
+export function environmentDigests(
+  values: Readonly<Record<string, Secret>>,
+  salt: string,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, digestOf(value, salt)]));
+}
