@@ -17,6 +17,8 @@ import type { Detached } from '../host/processes.ts';
 import type { ProcessIdentity } from '../machine/machine.ts';
 import { connectControl } from './control/client.ts';
 import { parseFields, textIn, wholeIn } from './control/fields.ts';
+import { outsideText } from './outside.ts';
+import type { Outside } from './outside.ts';
 import { EGRESS_ID, titleFor } from './place.ts';
 import type { EgressPlace } from './place.ts';
 
@@ -43,8 +45,12 @@ export async function findEgress(place: EgressPlace, bootId: string): Promise<Pr
 }
 
 /** Starts the process and returns once it answers. Throws `ProxyStartFailed`; no process is left then. */
-export async function startEgress(place: EgressPlace, bootId: string): Promise<ProcessIdentity> {
-  await prepare(place);
+export async function startEgress(
+  place: EgressPlace,
+  bootId: string,
+  outside: Outside,
+): Promise<ProcessIdentity> {
+  await prepare(place, outside);
   const logFrom = (await statIfThere(place.log))?.size ?? 0;
   const [program, ...args] = commandFor(place);
   const started = await spawnDetached(program, args, { logPath: place.log, cwd: '/', bootId });
@@ -64,6 +70,11 @@ export async function startEgress(place: EgressPlace, bootId: string): Promise<P
       { cause: error },
     );
   }
+}
+
+/** Whether the process that was started last was told the same of the world. */
+export async function wasTold(place: EgressPlace, outside: Outside): Promise<boolean> {
+  return (await readIfThere(place.outside)) === outsideText(outside);
 }
 
 /** Ends the process, kindly first. One that is gone already is ended. */
@@ -97,22 +108,24 @@ function commandFor(place: EgressPlace): readonly [string, ...string[]] {
   return [
     ...(['prlimit', '--core=0', 'setpriv', '--no-new-privs', '--inh-caps=-all'] as const),
     ...['--bounding-set=-all,+dac_read_search,+setuid,+setgid', '--clear-groups', '--'],
-    ...[process.execPath, ...entryArguments(place), '--user', String(EGRESS_ID)],
+    // A debugger would read the values: SIGUSR1 must not open one.
+    ...[process.execPath, '--disable-sigusr1', ...entryArguments(place), '--user', String(EGRESS_ID)],
   ];
 }
 
 /** By these it is found again; the entry lies beside this file, in the source tree and in what is published. */
 function entryArguments(place: EgressPlace): readonly string[] {
   const entry = fileURLToPath(new URL(`./process${extname(import.meta.url)}`, import.meta.url));
-  return [entry, '--authorities', place.authorities, '--socket', place.socket];
+  return [entry, '--authorities', place.authorities, '--outside', place.outside, '--socket', place.socket];
 }
 
-async function prepare(place: EgressPlace): Promise<void> {
+async function prepare(place: EgressPlace, outside: Outside): Promise<void> {
   await ensureDirectory(place.directory, PASSABLE);
   await ensureDirectory(place.socketDirectory.slice(0, place.socketDirectory.lastIndexOf('/')), PASSABLE);
   const own = { uid: EGRESS_ID, gid: EGRESS_ID, mode: 0o700 };
   await ensureOwnedDirectory(place.authorities, own);
   await ensureOwnedDirectory(place.socketDirectory, own);
+  await writeAtomically(place.outside, outsideText(outside), 0o644);
 }
 
 async function record(place: EgressPlace, identity: ProcessIdentity): Promise<void> {

@@ -5,7 +5,9 @@ import { connectControl, unavailable } from './control/client.ts';
 import type { ControlClient } from './control/client.ts';
 import { followDecisions } from './control/following.ts';
 import type { Egress, InForce } from './egress.ts';
-import { endEgress, findEgress, killEgress, startEgress } from './launch.ts';
+import { endEgress, findEgress, killEgress, startEgress, wasTold } from './launch.ts';
+import { NOTHING_SAID } from './outside.ts';
+import type { Outside } from './outside.ts';
 import { egressPlace } from './place.ts';
 import type { EgressPlace } from './place.ts';
 import type { Policy } from './policy.ts';
@@ -15,6 +17,8 @@ export type EgressOptions = {
   /** Of this host's boot: `readBootId()`. */
   readonly bootId: string;
   readonly log: Logger;
+  /** Another word than before starts another process. */
+  readonly outside?: Outside;
   /** What is in force for this instance changed without being asked: look again. May ring at any rate. */
   readonly onChange: (instance: string) => void;
 };
@@ -131,7 +135,8 @@ class Keeper {
 
   /** A process that lives and does not answer is ended: its guests are cut off already. */
   async #reach(): Promise<ControlClient> {
-    const { bootId, log } = this.#options;
+    const { bootId, log, outside = NOTHING_SAID } = this.#options;
+    if (!(await wasTold(this.place, outside))) await endEgress(this.place, bootId);
     const found = await findEgress(this.place, bootId);
     if (found !== undefined) {
       const client = await connectControl(this.place.socket).catch(() => undefined);
@@ -141,7 +146,7 @@ class Keeper {
       log.warn({ pid: found.pid }, 'the egress process does not answer and is started anew');
       await killEgress(found, bootId);
     }
-    const started = await startEgress(this.place, bootId);
+    const started = await startEgress(this.place, bootId, outside);
     log.info({ pid: started.pid }, 'egress process started');
     return connectControl(this.place.socket);
   }

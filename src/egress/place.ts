@@ -12,6 +12,8 @@ export type EgressPlace = {
   readonly directory: string;
   readonly identity: string;
   readonly log: string;
+  /** What the process was told of the world when it started. */
+  readonly outside: string;
   /** The process's own: the CA of each instance. */
   readonly authorities: string;
   /** The process's own: nobody but it and root may enter, which is what guards the socket in it. */
@@ -26,6 +28,7 @@ export function egressPlace(roots: Roots): EgressPlace {
     directory,
     identity: `${directory}/process.json`,
     log: `${directory}/process.log`,
+    outside: `${directory}/outside.json`,
     authorities: `${directory}/authorities`,
     socketDirectory,
     socket: `${socketDirectory}/control.sock`,

@@ -34,8 +34,11 @@ export async function keptCa(directory: string, instance: string, now: number): 
   if (kept !== undefined) return kept;
   const made = newCa(instance, now);
   await ensureDirectory(own, 0o700);
-  await writeAtomically(`${own}/ca.key`, made.key);
-  await writeAtomically(`${own}/ca.crt`, made.ca.certificate);
+  // In any order: a crash between them leaves files that do not fit, and nobody was told of this CA yet.
+  await Promise.all([
+    writeAtomically(`${own}/ca.key`, made.key),
+    writeAtomically(`${own}/ca.crt`, made.ca.certificate),
+  ]);
   return made.ca;
 }
 
