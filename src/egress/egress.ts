@@ -7,7 +7,7 @@ export type InForce = {
   readonly instance: string;
   readonly key: string;
   readonly generation: number;
-  /** Opaque: what `put` was given with the policy. Tells whether the values are the current ones. */
+  /** What `put` was given with the policy, by `revisionOf`: tells whether all of it is current. */
   readonly revision: string;
   readonly ports: ListenerPorts;
   /** PEM of the CA that the guest has to trust. */

@@ -1,4 +1,5 @@
 import { HypemanError } from '../errors.ts';
+import { boundLog } from '../host/bounded-log.ts';
 import type { Logger } from '../log.ts';
 import type { Roots } from '../machine/paths.ts';
 import { connectControl, unavailable } from './control/client.ts';
@@ -27,6 +28,7 @@ const HEARTBEAT_MS = 10_000;
 const HEARTBEAT_WITHIN_MS = 5000;
 const FIRST_RETRY_MS = 100;
 const SLOWEST_RETRY_MS = 10_000;
+const LONGEST_LOG = 4 * 1024 * 1024;
 
 /** Finds the process or starts it; returns after the first attempt, whether or not it succeeded. */
 export async function openEgress(options: EgressOptions): Promise<Egress> {
@@ -176,6 +178,7 @@ class Keeper {
   async #beat(client: ControlClient): Promise<void> {
     // A late answer ends the conversation, and `#lost` does the rest.
     await client.ping(HEARTBEAT_WITHIN_MS).catch(() => undefined);
+    await boundLog(this.place.log, LONGEST_LOG).catch(() => undefined);
     if (this.#client === client) this.#again(HEARTBEAT_MS, () => this.#beat(client));
   }
 
