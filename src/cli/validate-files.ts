@@ -10,7 +10,7 @@ import type { Claim, FileReading } from '../sources/reading.ts';
 
 /** What is declared, and everything that is wrong with it, one line each. */
 export type Validation = {
-  readonly valid: readonly Pick<Claim, 'subject' | 'place'>[];
+  readonly valid: readonly Claim[];
   readonly warnings: readonly string[];
   readonly problems: readonly string[];
 };

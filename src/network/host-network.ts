@@ -144,11 +144,11 @@ export class HostNetwork implements OpenNetwork {
     return Promise.resolve();
   }
 
-  /** What somebody did to the ruleset may have been none of our business. */
+  /** What somebody did to the ruleset may have been none of our business. In turn, so that we did not do it. */
   async #check(): Promise<void> {
     try {
-      const seen = await this.#shared.anew();
-      if (!this.#guard.isIntact(seen)) this.#settings.onForeignChange();
+      const isIntact = await this.#inTurn(async () => this.#guard.isIntact(await this.#shared.anew()));
+      if (!isIntact) this.#settings.onForeignChange();
     } catch {
       // Unknown counts as broken; the looks that follow say why.
       this.#settings.onForeignChange();

@@ -194,7 +194,7 @@ function toHost({ gateway }: Policy, taps: string): Chain {
 }
 
 /**
- * Out to anywhere but other guests, in only as an answer. Invalid packets would leave with the guest's own
+ * In only as an answer: other guests, of another installation too, do not get in. Invalid packets would leave with the guest's own
  * address, because nothing translates them. The segment size follows the route: a guest's MTU is 1500.
  */
 function routed(taps: string): Chain {
@@ -203,7 +203,6 @@ function routed(taps: string): Chain {
     lines: [
       'type filter hook forward priority filter; policy accept;',
       `iifname ${taps} ct state invalid drop`,
-      `iifname ${taps} oifname "${TAP_PREFIX}*" drop`,
       `iifname ${taps} tcp flags syn / syn,rst tcp option maxseg size set rt mtu`,
       `oifname ${taps} ct direction reply ct state established,related accept`,
       `oifname ${taps} drop`,

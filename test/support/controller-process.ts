@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReportedInstance } from '../../src/api/reported.ts';
 import { runCommand } from '../../src/host/exec.ts';
 import type { CommandResult } from '../../src/host/exec.ts';
+import { allPids, argumentsOf } from '../../src/host/processes.ts';
 import { installationTag } from '../../src/machine/ids.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -129,33 +130,38 @@ function show(answer: unknown): string {
   return typeof answer === 'string' ? answer : JSON.stringify(answer);
 }
 
-/** Everything of this place that can be found on the host: processes, devices, tables, mounts, sockets. */
+/** Everything of this place that can be found on the host: processes, devices, rules, mounts, sockets, files. */
 export async function tracesOf(place: Place): Promise<readonly string[]> {
   const tag = installationTag(place.stateDir);
-  const [processes, links, tables, mounts, sockets, instances] = await Promise.all([
-    runCommand('sh', ['-c', `grep -lsaF '${place.runDir}/' /proc/[0-9]*/cmdline | grep -v self || true`]),
-    runCommand('sh', ['-c', `ip -br link | grep -E '^h[mi]-${tag}' || true`]),
-    runCommand('sh', ['-c', `nft list tables | grep -F '${tag}' || true`]),
-    runCommand('sh', ['-c', `grep -F '${place.stateDir}' /proc/mounts || true`]),
-    runCommand('sh', ['-c', `ls -A '${place.runDir}' 2>/dev/null || true`]),
-    runCommand('sh', [
-      '-c',
-      `ls -A '${place.stateDir}/instances' '${place.stateDir}/status' 2>/dev/null | grep -v ':$' || true`,
-    ]),
+  const [links, tables, routing, mounts, files] = await Promise.all([
+    grepped('ip -br link', `^h[mi]-${tag}`),
+    grepped('nft list tables', tag),
+    grepped('ip rule; ip route show table all', `h[mi]-${tag}`),
+    grepped('cat /proc/mounts', place.stateDir),
+    grepped(`find '${place.runDir}' '${place.stateDir}/instances' '${place.stateDir}/status' ! -type d`, '.'),
   ]);
   return [
-    ...label('process', processes),
-    ...label('device', links),
-    ...label('table', tables),
-    ...label('mount', mounts),
-    ...label('run file', sockets),
-    ...label('instance file', instances),
+    ...(await processesOf(place)).map((line) => `process: ${line}`),
+    ...links.map((line) => `device: ${line}`),
+    ...tables.map((line) => `table: ${line}`),
+    ...routing.map((line) => `routing: ${line}`),
+    ...mounts.map((line) => `mount: ${line}`),
+    ...files.map((line) => `file: ${line}`),
   ];
 }
 
-function label(kind: string, { stdout }: CommandResult): readonly string[] {
-  return stdout
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => `${kind}: ${line}`);
+async function processesOf(place: Place): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const pid of await allPids()) {
+    const text = (await argumentsOf(pid)).join(' ');
+    const isOurs = text.includes(`${place.runDir}/`) || text.includes(`${place.stateDir}/`);
+    if (isOurs && pid !== process.pid) found.push(`${pid} ${text.slice(0, 120)}`);
+  }
+  return found;
+}
+
+async function grepped(command: string, pattern: string): Promise<readonly string[]> {
+  const { stdout } = await runCommand('sh', ['-c', `(${command}) 2>/dev/null | cat`]);
+  const wanted = new RegExp(pattern);
+  return stdout.split('\n').filter((line) => line.trim() !== '' && wanted.test(line));
 }

@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Decision } from '../../src/egress/audit.ts';
 import { openAuthority } from '../../src/egress/authority/open-authority.ts';
 import type { OwnedAuthority } from '../../src/egress/authority/open-authority.ts';
@@ -73,6 +73,8 @@ export type Lab = {
   readonly asked: string[];
   upstream(hosts: readonly string[], options?: UpstreamOptions): Promise<Upstream>;
   guest(grants: readonly Grant[], name?: string): Promise<GuestEnd>;
+  /** A context for an upstream as the CA that the proxy trusts would have made it at that time. */
+  contextAt(host: string, at: number): SecureContext;
   /** The reasons told so far. */
   reasons(): readonly string[];
   close(): Promise<void>;
@@ -94,7 +96,11 @@ export function freshAddress(): string {
 export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const directory = await mkdtemp(join(tmpdir(), 'hm-egress-'));
   const authority = await openAuthority({ directory: join(directory, 'guests') });
-  const world = await openAuthority({ directory: join(directory, 'world') });
+  let worldTime: number | undefined;
+  const world = await openAuthority({
+    directory: join(directory, 'world'),
+    now: () => worldTime ?? Date.now(),
+  });
   const policies = openPolicies();
   const decisions: Decision[] = [];
   const names = new Map<string, readonly string[]>();
@@ -137,6 +143,12 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   };
   return {
     ...{ proxy, policies, authority, decisions, names, asked, upstream, guest },
+    contextAt: (host, at) => {
+      worldTime = at;
+      const context = world.contextFor('world', host);
+      worldTime = undefined;
+      return context;
+    },
     reasons: () => decisions.map((decision) => decision.reason),
     close: async () => {
       await proxy.close();
@@ -185,7 +197,11 @@ function guestEnd(policy: Policy, ports: ListenerPorts, lab: Pick<Lab, 'authorit
     get: async (host, options = {}) => {
       const socket = await tunnel(host);
       try {
-        return await send(socket, { ...options, headers: { host, ...asObject(options.headers) } }, options.body);
+        return await send(
+          socket,
+          { ...options, headers: { host, ...asObject(options.headers) } },
+          options.body,
+        );
       } finally {
         socket.destroy();
       }
@@ -234,7 +250,12 @@ export function readUntil(socket: Socket, wanted: RegExp | 'close', ms = 5000): 
 }
 
 /** Sends bytes and returns all that comes back until the connection closes or rests. */
-export async function raw(socket: Socket, bytes: string, wanted: RegExp | 'close' = 'close', ms = 5000): Promise<string> {
+export async function raw(
+  socket: Socket,
+  bytes: string,
+  wanted: RegExp | 'close' = 'close',
+  ms = 5000,
+): Promise<string> {
   socket.write(bytes, 'latin1');
   return readUntil(socket, wanted, ms);
 }
@@ -242,4 +263,3 @@ export async function raw(socket: Socket, bytes: string, wanted: RegExp | 'close
 function asObject(headers: RequestOptions['headers']): Record<string, string | string[] | undefined> {
   return headers === undefined || Array.isArray(headers) ? {} : (headers as Record<string, string>);
 }
-

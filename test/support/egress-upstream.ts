@@ -66,7 +66,14 @@ export async function openUpstream(
   };
   const note = ({ method, url, httpVersion, rawHeaders, socket }: IncomingMessage, body: string): void => {
     const connection = numbers.get(socket) ?? 0;
-    seen.push({ method: method ?? '', url: url ?? '', version: httpVersion, rawHeaders: [...rawHeaders], body, connection });
+    seen.push({
+      method: method ?? '',
+      url: url ?? '',
+      version: httpVersion,
+      rawHeaders: [...rawHeaders],
+      body,
+      connection,
+    });
   };
   const sni = {
     SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) => {

@@ -84,3 +84,26 @@ test('while the rules are flushed, nothing leaves a guest, not even under anothe
   expect(await outside.said((line) => line.includes(hexOf('spoofed')), 0)).toBe(false);
   expect(await stage.reachesServer(guest)).toBe(true);
 });
+
+test('what slipped in while the rules were flushed ends when they are back', async () => {
+  const network = await stage.open();
+  await admit(network, ONE);
+  const guest = await stage.lab.join(ONE);
+  const host = await stage.lab.serve(stage.lab.hostNs, 'host', UPLINK, 8080);
+  // Somebody else's rules keep the kernel tracking connections.
+  const tracking =
+    'table inet stranger { chain input { type filter hook input priority filter; ct state established accept; }; }';
+  await stage.lab.output(stage.lab.hostNs, 'nft', ['-f', '-'], `flush ruleset\n${tracking}`);
+  const say = (word: string): Promise<void> =>
+    stage.lab.send(
+      guest,
+      udpFrame({ fromMac: ONE.mac, toMac: GATEWAY_MAC, fromIp: ONE.ip, toIp: UPLINK }, 8080, word),
+    );
+  await say('first');
+  expect(await host.said((line) => line.includes('first'))).toBe(true);
+  await say('second');
+  expect(await host.said((line) => line.includes('second'))).toBe(true);
+  await network.guardTap(ONE);
+  await say('third');
+  expect(await host.said((line) => line.includes('third'), 500)).toBe(false);
+});

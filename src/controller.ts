@@ -1,0 +1,154 @@
+import type { Logger } from './log.ts';
+import { openAct } from './act/act.ts';
+import { boundConsoles, collectLeftovers } from './act/collect.ts';
+import type { Hands } from './act/hands.ts';
+import { openLook } from './look/look.ts';
+import type { InstanceId, InstanceKey } from './machine/ids.ts';
+import type { Action } from './plan/action.ts';
+import { openHeartbeat } from './reconcile/heartbeat.ts';
+import type { Heartbeat, HeartbeatSettings } from './reconcile/heartbeat.ts';
+import type { Ports } from './reconcile/reconcile.ts';
+import type { Source } from './sources/source.ts';
+import { openVoice } from './voice.ts';
+import { baseInitrdOf, newSalt } from './workshops.ts';
+import type { Bells, Workshops } from './workshops.ts';
+
+export type ControllerSettings = HeartbeatSettings & {
+  readonly newId: () => InstanceId;
+  /** How often leftovers are looked for; default a minute. */
+  readonly collectMs?: number;
+};
+
+export type Controller = Pick<Heartbeat, 'settled' | 'wake'> & {
+  /** Takes up the work: everything declared and everything recorded is looked at. */
+  start(): Promise<void>;
+  /** Ends the work; machines run on. */
+  close(graceMs: number): Promise<void>;
+};
+
+const COLLECT_MS = 60_000;
+
+/** Rings that come before the controller is there are lost: its start looks at everything. */
+export type LateBells = { readonly bells: Bells; connect(to: Bells): void };
+
+/** The workshops ring, the controller listens; the workshops are there first. */
+export function lateBells(): LateBells {
+  let target: Bells | undefined;
+  return {
+    bells: {
+      instance: (id) => target?.instance(id),
+      image: (reference) => target?.image(reference),
+      network: () => target?.network(),
+    },
+    connect: (to) => {
+      target = to;
+    },
+  };
+}
+
+/** Ties source, workshops and planner into one loop. */
+export function openController(
+  parts: { readonly workshops: Workshops; readonly source: Source; readonly ring: LateBells },
+  settings: ControllerSettings,
+  log: Logger,
+): Controller {
+  const { workshops, source, ring } = parts;
+  const hands: Hands = {
+    ...workshops,
+    environmentOf: (key) => source.environmentOf(key),
+    baseInitrd: () => baseInitrdOf(workshops.hostFacts),
+  };
+  const names = new Map<InstanceId, InstanceKey>();
+  const heartbeat = openHeartbeat(portsOf(parts, hands, names, settings), log, settings);
+  ring.connect(bellsFor(workshops, source, names, heartbeat));
+  const housekeeping = openHousekeeping(hands, log);
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    settled: () => heartbeat.settled(),
+    wake: (key) => {
+      heartbeat.wake(key);
+    },
+    start: async () => {
+      for (const { key, identity } of workshops.storage.records()) {
+        names.set(identity.id, key);
+        workshops.addresses.adopt(key, identity.ip);
+      }
+      await source.start((key) => {
+        heartbeat.wake(key);
+      });
+      await housekeeping();
+      const keys = new Set([...source.keys(), ...workshops.storage.records().map(({ key }) => key)]);
+      for (const key of keys) heartbeat.wake(key);
+      timer = setInterval(() => void housekeeping(), settings.collectMs ?? COLLECT_MS);
+    },
+    close: async (graceMs) => {
+      clearInterval(timer);
+      await heartbeat.close(graceMs);
+    },
+  };
+}
+
+function portsOf(
+  { workshops, source }: { readonly workshops: Workshops; readonly source: Source },
+  hands: Hands,
+  names: Map<InstanceId, InstanceKey>,
+  { newId }: ControllerSettings,
+): Ports {
+  const act = openAct(hands);
+  return {
+    look: openLook({ ...workshops, declarations: source, newId, newSalt, now: Date.now }),
+    act: async (action: Action, signal) => {
+      if (action.kind === 'write-record') names.set(action.record.identity.id, action.record.key);
+      await act(action, signal);
+      if (action.kind === 'forget-instance') names.delete(action.identity.id);
+    },
+    report: openVoice(source, Date.now),
+    done: (key) => source.forget(key),
+  };
+}
+
+function bellsFor(
+  { storage }: Workshops,
+  source: Source,
+  names: ReadonlyMap<InstanceId, InstanceKey>,
+  heartbeat: Heartbeat,
+): Bells {
+  return {
+    instance: (id) => {
+      const key = names.get(id);
+      if (key !== undefined) heartbeat.wake(key);
+    },
+    image: (reference) => {
+      for (const key of source.keys()) if (needsImage(key, reference)) heartbeat.wake(key);
+    },
+    network: () => {
+      for (const { key } of storage.records()) heartbeat.wake(key);
+    },
+  };
+
+  function needsImage(key: InstanceKey, reference: string): boolean {
+    const declared = source.declared(key);
+    const wished = declared.is === 'wanted' ? declared.instance.spec.image : undefined;
+    return wished === reference || storage.recordOf(key)?.image?.reference === reference;
+  }
+}
+
+/** One at a time; what fails is told and tried again next time. */
+function openHousekeeping(hands: Hands, log: Logger): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  const work = async (): Promise<void> => {
+    try {
+      const gone = await collectLeftovers(hands, AbortSignal.timeout(COLLECT_MS));
+      if (gone.length > 0) log.info({ gone }, 'leftovers collected');
+      await boundConsoles(hands);
+    } catch (error) {
+      log.error({ err: error }, 'housekeeping failed');
+    }
+  };
+  return () => {
+    running ??= work().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}

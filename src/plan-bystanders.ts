@@ -1,0 +1,70 @@
+import { readIfThere } from './host/files.ts';
+import { isAlive } from './host/processes.ts';
+import type { Eyes } from './look/eyes.ts';
+import type { MachineRef } from './machine/driver.ts';
+import type { InstanceKey } from './machine/ids.ts';
+import type { MachineState, ProcessIdentity } from './machine/machine.ts';
+import type { Shaping } from './machine/network.ts';
+import { pathsFor } from './machine/paths.ts';
+import type { Roots } from './machine/paths.ts';
+import type { InstanceRecord } from './machine/record.ts';
+
+export type Bystander = {
+  readonly roots: Roots;
+  readonly bootId: string;
+  readonly records: readonly InstanceRecord[];
+  /** What the tap of a running instance was last reported to be limited to. */
+  readonly shapingOf: (key: InstanceKey) => Shaping;
+};
+
+/**
+ * Eyes for somebody who must not disturb a controller: a machine is its recorded process, its network is
+ * there while it runs, and its guest is as far as its record says. The sockets of both speak to one
+ * listener only.
+ */
+export function bystanderEyes(bystander: Bystander): Pick<Eyes, 'drivers' | 'network' | 'links'> {
+  const { roots, records } = bystander;
+  const byId = new Map(records.map((record) => [record.identity.id, record]));
+  const seen = ({ paths }: Pick<MachineRef, 'paths'>): Promise<MachineState> =>
+    machineAt(paths.vmmIdentity, bystander.bootId);
+  return {
+    drivers: { qemu: { observe: seen } },
+    network: {
+      look: async ({ id, tap }) => {
+        const machine = await seen({ paths: pathsFor(roots, id) });
+        const record = byId.get(id);
+        if (machine.state !== 'running' || record === undefined)
+          return { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} };
+        return {
+          tap: { state: 'up', name: tap },
+          guard: { state: 'guarded' },
+          shaping: bystander.shapingOf(record.key),
+        };
+      },
+    },
+    links: {
+      look: (id) => {
+        const startedAt = byId.get(id)?.run?.readyAt;
+        return startedAt === undefined
+          ? { state: 'booting' }
+          : { state: 'started', startedAt, agentReady: true };
+      },
+      lastTold: () => ({ state: 'silent' }),
+    },
+  };
+}
+
+async function machineAt(identityPath: string, bootId: string): Promise<MachineState> {
+  const process = identityIn(await readIfThere(identityPath));
+  if (process === undefined || !(await isAlive(process, bootId))) return { state: 'absent' };
+  return { state: 'running', process };
+}
+
+function identityIn(text: string | undefined): ProcessIdentity | undefined {
+  const found: unknown = text === undefined ? undefined : JSON.parse(text);
+  if (typeof found !== 'object' || found === null) return undefined;
+  const { pid, startTime, bootId } = found as Partial<Record<keyof ProcessIdentity, unknown>>;
+  if (typeof pid !== 'number' || typeof startTime !== 'number' || typeof bootId !== 'string')
+    return undefined;
+  return { pid, startTime, bootId };
+}

@@ -1,0 +1,113 @@
+import { hostname } from 'node:os';
+import { createId } from '@paralleldrive/cuid2';
+import type { InstanceStatus } from './api/status.ts';
+import { parseQuantity } from './api/quantity.ts';
+import type { Places } from './cli/context.ts';
+import type { PlannedInstance } from './cli/planned.ts';
+import { readReported } from './cli/reported.ts';
+import { validateFiles } from './cli/validate-files.ts';
+import type { Validation } from './cli/validate-files.ts';
+import { HypemanError } from './errors.ts';
+import { readBootId } from './host/processes.ts';
+import { openImageStore } from './images/open-image-store.ts';
+import type { Eyes } from './look/eyes.ts';
+import { openLook } from './look/look.ts';
+import { instanceId, installationTag, keyOf } from './machine/ids.ts';
+import type { InstanceKey } from './machine/ids.ts';
+import type { Shaping } from './machine/network.ts';
+import { SHARED_GID } from './machine/owner.ts';
+import { openAddressPool } from './network/address-pool.ts';
+import { bystanderEyes } from './plan-bystanders.ts';
+import { foresee } from './plan/foresee.ts';
+import { isRecorded } from './plan/plan.ts';
+import { pendingOf } from './plan/wishes.ts';
+import { resolveEnvironment } from './sources/environment.ts';
+import { openStorage } from './storage/open-storage.ts';
+import type { Storage } from './storage/storage.ts';
+import { newSalt, openDriver, openFacts } from './workshops.ts';
+
+/**
+ * What these files would do on this host: the real look and the real planner, and a controller that may
+ * be running left alone. Throws `Invalid` with every problem of the files.
+ */
+export async function planFiles(
+  paths: readonly string[],
+  { stateDir, runDir }: Places,
+): Promise<readonly PlannedInstance[]> {
+  const { valid, problems } = await validateFiles(paths);
+  if (problems.length > 0) throw new HypemanError('invalid', 'Invalid', problems.join('\n'));
+  const look = openLook(await openEyes(stateDir, runDir, valid));
+  const signal = AbortSignal.timeout(60_000);
+  const planned: PlannedInstance[] = [];
+  for (const { key, says } of valid) {
+    if (says.is !== 'instance') continue;
+    const world = await look(key, signal);
+    const pendingFields = isRecorded(world) ? pendingOf(world) : [];
+    planned.push({ key, rounds: foresee(world), pendingFields });
+  }
+  return planned;
+}
+
+type Claims = Validation['valid'];
+
+async function openEyes(stateDir: string, runDir: string, claims: Claims): Promise<Eyes> {
+  const roots = { state: stateDir, run: runDir };
+  const bootId = await readBootId();
+  const storage = await openStorage({ roots });
+  const statuses = new Map<string, InstanceStatus>();
+  for (const { metadata, status } of await readReported(stateDir))
+    statuses.set(keyOf(metadata.namespace, metadata.name), status);
+  const driver = openDriver({ roots, accelerator: 'auto' }, bootId, () => undefined);
+  const settings = { roots, nodeName: hostname(), defaultHypervisor: 'qemu' } as const;
+  return {
+    ...bystanderEyes({
+      ...{ roots, bootId },
+      records: storage.records(),
+      shapingOf: (key) => shapingIn(statuses.get(key)),
+    }),
+    storage,
+    addresses: openAddressPool(),
+    images: await openImageStore({ roots, sharedGid: SHARED_GID, onChange: () => undefined }),
+    declarations: declarationsIn(claims, storage),
+    hostFacts: openFacts(settings, { qemu: driver }, bootId),
+    tag: installationTag(stateDir),
+    newId: () => instanceId(createId()),
+    newSalt,
+    now: Date.now,
+  };
+}
+
+/** The files as if they were watched: an instance that is there already has been edited. */
+function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] {
+  const claimOf = (key: InstanceKey): Claims[number] | undefined =>
+    claims.find((claim) => claim.key === key && claim.says.is === 'instance');
+  return {
+    declared: (key) => {
+      const says = claimOf(key)?.says;
+      if (says?.is !== 'instance') return { is: 'gone' };
+      const record = storage.recordOf(key);
+      const generation = (record?.run?.applied.generation ?? 0) + 1;
+      return { is: 'wanted', uid: record?.uid ?? 'new', generation, instance: says.instance };
+    },
+    environmentOf: async (key) => {
+      const claim = claimOf(key);
+      if (claim?.says.is !== 'instance') return { is: 'ready', values: {} };
+      const file = claim.place.replace(/:\d+:\d+$/, '');
+      return resolveEnvironment(claim.says.instance, file, {
+        secretOf: (secret) => {
+          const says = claims.find((other) => other.subject === `Secret/${secret}`)?.says;
+          return says?.is === 'secret' ? says.values : undefined;
+        },
+      });
+    },
+  };
+}
+
+function shapingIn(status: InstanceStatus | undefined): Shaping {
+  const download = parseQuantity('bandwidth', status?.network?.bandwidthDownload);
+  const upload = parseQuantity('bandwidth', status?.network?.bandwidthUpload);
+  return {
+    ...(download.is === 'bytes' ? { downloadBps: download.bytes } : {}),
+    ...(upload.is === 'bytes' ? { uploadBps: upload.bytes } : {}),
+  };
+}

@@ -1,0 +1,172 @@
+import { lateBells, openController } from './controller.ts';
+import type { Controller } from './controller.ts';
+import type { RunOptions } from './cli/run-options.ts';
+import { openParser } from './api/parser.ts';
+import { ensureDirectory } from './host/files.ts';
+import { openLog } from './log.ts';
+import type { Logger } from './log.ts';
+import type { InstanceStatus } from './api/status.ts';
+import type { InstanceId, InstanceKey } from './machine/ids.ts';
+import { openControlSocket } from './serve/control-socket.ts';
+import { openHttp } from './serve/http.ts';
+import { openMetrics } from './serve/metrics.ts';
+import type { Metrics } from './serve/metrics.ts';
+import { readCrd } from './sources/crd.ts';
+import { openDirectorySource } from './sources/directory/open-directory-source.ts';
+import type { Source } from './sources/source.ts';
+import { lockStateDirectory } from './storage/state-lock.ts';
+import { openWorkshops } from './workshops.ts';
+import type { Workshops, WorkshopSettings } from './workshops.ts';
+
+export type RunContext = {
+  readonly version: string;
+  readonly signal: AbortSignal;
+  readonly newId: () => InstanceId;
+  readonly say: (line: string) => void;
+};
+
+/** How long passes in hand may take to end when the controller is told to stop. */
+const DRAIN_MS = 10_000;
+
+/**
+ * Runs the controller until the signal, or with `once` until rest. Returns the exit code: with `once`,
+ * 0 when every instance is ready and 1 when something is not. Machines run on in every case.
+ */
+export async function runController(options: RunOptions, context: RunContext): Promise<number> {
+  const log = openLog(options.logLevel);
+  const settings = workshopSettings(options);
+  await ensureDirectory(settings.roots.run, 0o711);
+  await using stack = new AsyncDisposableStack();
+  const lock = await lockStateDirectory(settings.roots);
+  stack.defer(() => {
+    lock.release();
+  });
+  const parser = openParser(await readCrd());
+  const source = await openDirectorySource({
+    directories: options.watch,
+    roots: settings.roots,
+    parser,
+    log,
+    pruneAll: options.pruneAll,
+  });
+  stack.defer(() => source.close());
+  const ring = lateBells();
+  const workshops = await openWorkshops(settings, ring.bells, log);
+  stack.defer(() => workshops.close());
+  const metrics = openMetrics(context.version);
+  const controller = openController(
+    { workshops, source, ring },
+    { concurrency: options.concurrency, resyncMs: options.resyncMs, metrics, newId: context.newId },
+    log,
+  );
+  const serving = await openDoors(options, context, { workshops, source, metrics, log });
+  stack.defer(() => serving.close());
+  stack.defer(() => controller.close(DRAIN_MS));
+  await controller.start();
+  serving.isReady();
+  log.info(
+    { version: context.version, watch: options.watch, stateDir: options.stateDir },
+    'controller started',
+  );
+  return await (options.once ? converge(controller, source, options, context) : untilAborted(context.signal));
+}
+
+function workshopSettings(options: RunOptions): WorkshopSettings {
+  const { kernel, kernelModules, registryAuth } = options;
+  return {
+    roots: { state: options.stateDir, run: options.runDir },
+    nodeName: options.nodeName,
+    defaultHypervisor: options.hypervisor,
+    accelerator: options.accelerator,
+    subnet: options.subnet,
+    dns: options.dns,
+    ...(kernel === undefined
+      ? {}
+      : { kernel: { path: kernel, ...(kernelModules === undefined ? {} : { modules: kernelModules }) } }),
+    ...(registryAuth === undefined ? {} : { registryAuth }),
+  };
+}
+
+type Behind = {
+  readonly workshops: Workshops;
+  readonly source: Source;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+};
+
+/** The control socket for our own commands, and probes and metrics for everybody on loopback. */
+async function openDoors(
+  options: RunOptions,
+  { version }: RunContext,
+  { workshops, source, metrics, log }: Behind,
+): Promise<{ isReady(): void; close(): Promise<void> }> {
+  let started = false;
+  const socket = await openControlSocket({
+    path: `${options.runDir}/controller.sock`,
+    links: workshops.links,
+    resolve: (key) => {
+      const declared = source.declared(key);
+      const id = workshops.storage.recordOf(key)?.identity.id;
+      if (id === undefined) return undefined;
+      return { id, agent: declared.is !== 'wanted' || !declared.instance.spec.skipGuestAgent };
+    },
+    log,
+    version,
+  });
+  const http =
+    options.listen === 'off'
+      ? undefined
+      : await openHttp({
+          ...options.listen,
+          metrics,
+          problems: {
+            health: () => undefined,
+            readiness: () => (started ? undefined : 'the declarations are being read'),
+          },
+        });
+  return {
+    isReady: () => {
+      started = true;
+    },
+    close: async () => {
+      await Promise.all([socket.close(), http?.close()]);
+    },
+  };
+}
+
+async function converge(
+  controller: Controller,
+  source: Source,
+  { timeoutMs }: RunOptions,
+  { say, signal }: RunContext,
+): Promise<number> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const isSettled = await Promise.race([controller.settled().then(() => true), aborted(deadline)]);
+  const outcomes = source.keys().map((key) => outcomeOf(key, source.lastStatus(key)));
+  for (const { line } of outcomes) say(line);
+  if (!isSettled) say(`not at rest after ${timeoutMs / 1000} s`);
+  return isSettled && outcomes.every(({ isReady }) => isReady) ? 0 : 1;
+}
+
+function outcomeOf(
+  key: InstanceKey,
+  status: InstanceStatus | undefined,
+): { readonly isReady: boolean; readonly line: string } {
+  const ready = status?.conditions.find(({ type }) => type === 'Ready');
+  if (ready === undefined) return { isReady: false, line: `${key}: not looked at yet` };
+  const isReady = ready.status === 'True';
+  return { isReady, line: `${key}: ${isReady ? 'ready' : 'not ready'} (${ready.reason}): ${ready.message}` };
+}
+
+function aborted(signal: AbortSignal): Promise<false> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve(false);
+    });
+  });
+}
+
+async function untilAborted(signal: AbortSignal): Promise<number> {
+  if (!signal.aborted) await aborted(signal);
+  return 0;
+}

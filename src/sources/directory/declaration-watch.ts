@@ -1,0 +1,190 @@
+import type { Instance } from '../../api/instance.ts';
+import type { Parser } from '../../api/parser.ts';
+import type { Logger } from '../../log.ts';
+import type { InstanceKey } from '../../machine/ids.ts';
+import { keyOf } from '../../machine/ids.ts';
+import { envFilesOf } from '../environment.ts';
+import { readDeclarations } from '../reading.ts';
+import type { Reader } from '../reading.ts';
+import { DeclarationFiles } from './declaration-files.ts';
+import type { DeclarationRecords } from './declaration-records.ts';
+import { EnvFiles } from './env-files.ts';
+import { FileChecks } from './file-checks.ts';
+import type { LookAtPath } from './file-checks.ts';
+import { FollowedLinks } from './followed-links.ts';
+import { Ledger } from './ledger.ts';
+import { observeFile } from './observe-file.ts';
+import { Register } from './register.ts';
+import type { InForce } from './register.ts';
+import type { Timing } from './timing.ts';
+import { Users } from './users.ts';
+import { WatchedRoot } from './watched-root.ts';
+import { Watches } from './watches.ts';
+
+export type DeclarationWatchParts = {
+  /** Absolute, each once. */
+  readonly paths: readonly string[];
+  readonly records: DeclarationRecords;
+  readonly parser: Parser;
+  readonly log: Logger;
+  readonly pruneAll: boolean;
+  readonly now: () => number;
+  readonly timing: Timing;
+  readonly onError: (error: unknown, what: string) => void;
+};
+
+// Node reads files on four threads; more only takes memory.
+const LOOKS_AT_ONCE = 16;
+
+/** Ties the watched paths, the files in them and what they declare together, from `start` to `close`. */
+export class DeclarationWatch {
+  readonly register: Register;
+  readonly envFiles: EnvFiles;
+  readonly #parts: DeclarationWatchParts;
+  readonly #ledger = new Ledger();
+  readonly #watches: Watches;
+  readonly #declarationChecks: FileChecks;
+  readonly #envChecks: FileChecks;
+  readonly #roots: readonly WatchedRoot[];
+  readonly #users = new Users();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #notify: (key: InstanceKey) => void = () => undefined;
+
+  constructor(parts: DeclarationWatchParts) {
+    const { log, timing, records, now } = parts;
+    this.#parts = parts;
+    this.#watches = new Watches((error) => {
+      parts.onError(error, 'watch');
+    });
+    this.register = new Register({
+      ...{ ledger: this.#ledger, records, log, now, retryMs: timing.retryMs },
+      onInstance: (key, inForce) => {
+        this.#onInstance(key, inForce);
+      },
+      onSecret: (key) => {
+        this.#notifyUsers(`Secret/${key}`);
+      },
+    });
+    this.envFiles = new EnvFiles(this.#watches, timing.graceMs, (path) => {
+      this.#notifyUsers(path);
+    });
+    const hint = (path: string): void => {
+      this.#declarationChecks.hint(path);
+    };
+    const reader: Reader = { parser: parts.parser, salt: records.salt };
+    const files = new DeclarationFiles({
+      ...{ ledger: this.#ledger, register: this.register, reader, log, graceMs: timing.graceMs },
+      links: new FollowedLinks(this.#watches, hint),
+      rootOf: (path) => this.#roots.find((root) => root.covers(path)),
+    });
+    this.#declarationChecks = this.#checksBy((path, quietMs) => files.look(path, quietMs));
+    this.#envChecks = this.#checksBy((path, quietMs) =>
+      this.envFiles.look(path, quietMs, () => {
+        this.#envChecks.hint(path);
+      }),
+    );
+    this.#roots = this.#openRoots(reader);
+  }
+
+  /** Resolves when what is declared now is known and recorded, or `startMs` have passed. */
+  async start(notify: (key: InstanceKey) => void): Promise<void> {
+    const { timing, pruneAll } = this.#parts;
+    this.#remember();
+    await Promise.all(this.#roots.map((root) => root.examine()));
+    await this.#declarationChecks.settled(timing.startMs);
+    if (pruneAll) this.#prune();
+    this.register.consider([...this.#parts.records.all.keys()].map((key) => `Instance/${key}` as const));
+    await this.register.settled();
+    this.#notify = notify;
+    this.#poll();
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#declarationChecks.close();
+    this.#envChecks.close();
+    for (const root of this.#roots) root.close();
+    this.#watches.close();
+    this.register.close();
+    await this.register.settled();
+  }
+
+  /** What earlier controllers knew: a file that is broken now still declares what it did. */
+  #remember(): void {
+    for (const { key, root, file, gone } of this.#parts.records.all.values()) {
+      if (gone === true) continue;
+      const claim = { key, subject: `Instance/${key}` as const };
+      const covering =
+        this.#roots.find(({ path }) => path === root) ?? this.#roots.find((one) => one.covers(file));
+      const path = file === '' ? `(a damaged record of ${key})` : file;
+      this.#ledger.remember(covering?.path ?? root, path, claim);
+      if (covering === undefined) this.#ledger.loseRoot(root, unwatched(root));
+    }
+  }
+
+  #prune(): void {
+    const roots = new Set([...this.#parts.records.all.values()].map(({ root }) => root));
+    for (const root of roots)
+      if (this.#ledger.isLost(root))
+        for (const file of this.#ledger.filesOfRoot(root))
+          this.register.consider(this.#ledger.accept(file, root, { is: 'absent' }, true));
+  }
+
+  /** What no event tells: mounts, lost directories that are back, queues that ran over. */
+  #poll(): void {
+    const { timing } = this.#parts;
+    const every = (ms: number, work: (root: WatchedRoot) => Promise<void>): void => {
+      this.#timers.push(setInterval(() => void Promise.all(this.#roots.map(work)), ms));
+    };
+    every(timing.lostPollMs, async (root) => {
+      if (this.#ledger.isLost(root.path)) await root.checkIdentity();
+    });
+    every(timing.identityMs, (root) => root.checkIdentity());
+    every(timing.rescanMs, (root) => root.examine());
+  }
+
+  #openRoots(reader: Reader): readonly WatchedRoot[] {
+    const { paths, records, log, now, timing } = this.#parts;
+    const isDeclaration = async (path: string): Promise<boolean> => {
+      const seen = await observeFile(path);
+      return seen.is === 'text' && readDeclarations(seen.text, path, reader).claims.length > 0;
+    };
+    return paths.map(
+      (path) =>
+        new WatchedRoot(path, {
+          ...{ ledger: this.#ledger, register: this.register, records, watches: this.#watches },
+          ...{ files: this.#declarationChecks, log, now, timing, isDeclaration },
+        }),
+    );
+  }
+
+  #checksBy(look: LookAtPath): FileChecks {
+    const { timing, now, onError } = this.#parts;
+    return new FileChecks({ look, delayMs: timing.delayMs, limit: LOOKS_AT_ONCE, now, onError });
+  }
+
+  #onInstance(key: InstanceKey, inForce: InForce | undefined): void {
+    const envFiles = inForce === undefined ? [] : envFilesOf(inForce.instance, inForce.file);
+    const secrets = inForce === undefined ? [] : secretsOf(inForce.instance);
+    const { begun, ended } = this.#users.set(key, [...envFiles, ...secrets]);
+    for (const path of begun) if (path.startsWith('/')) this.envFiles.use(path, this.#envChecks);
+    for (const path of ended) if (path.startsWith('/')) this.envFiles.drop(path);
+    this.#notify(key);
+  }
+
+  #notifyUsers(of: string): void {
+    for (const key of this.#users.of(of)) this.#notify(key);
+  }
+}
+
+function secretsOf({ namespace, spec }: Instance): readonly string[] {
+  return spec.envFrom.flatMap((from) =>
+    from.from === 'secret' ? [`Secret/${keyOf(namespace, from.name)}`] : [],
+  );
+}
+
+function unwatched(root: string): string {
+  if (root === '')
+    return 'the record of where it is declared is damaged: declare it again, or start with --prune-all';
+  return `${root} is no longer watched: watch it again, or start with --prune-all to remove what it declared`;
+}

@@ -1,0 +1,127 @@
+/**
+ * Looks at a path and answers how many milliseconds later it must be looked at again, 0 for "seen enough".
+ * `quietMs` is how long nobody told of a change.
+ */
+export type LookAtPath = (path: string, quietMs: number) => Promise<number>;
+
+export type FileChecksOptions = {
+  readonly look: LookAtPath;
+  readonly delayMs: number;
+  readonly limit: number;
+  readonly now: () => number;
+  readonly onError: (error: unknown, path: string) => void;
+};
+
+type Check = { quietSince: number; timer: NodeJS.Timeout | undefined; isRunning: boolean; isStale: boolean };
+
+/**
+ * Turns hints that a path may have changed into looks at it: soon after the hint, one at a time for each
+ * path, a bounded number at a time for all, and again for as long as the look asks for it.
+ */
+export class FileChecks {
+  readonly #options: FileChecksOptions;
+  readonly #checks = new Map<string, Check>();
+  readonly #waiting: string[] = [];
+  #running = 0;
+  #isClosed = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: FileChecksOptions) {
+    this.#options = options;
+  }
+
+  hint(path: string): void {
+    if (this.#isClosed) return;
+    const check = this.#checks.get(path);
+    if (check === undefined) {
+      const fresh: Check = {
+        quietSince: this.#options.now(),
+        timer: undefined,
+        isRunning: false,
+        isStale: false,
+      };
+      this.#checks.set(path, fresh);
+      this.#runLater(path, fresh, this.#options.delayMs);
+      return;
+    }
+    check.quietSince = this.#options.now();
+    if (check.isRunning) check.isStale = true;
+    else if (check.timer !== undefined) this.#runLater(path, check, this.#options.delayMs);
+  }
+
+  /** Resolves when no path waits for a look, or at the deadline. */
+  async settled(deadlineMs: number): Promise<void> {
+    if (this.#checks.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, deadlineMs);
+      this.#idle.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const { timer } of this.#checks.values()) clearTimeout(timer);
+    this.#checks.clear();
+    this.#tellIdle();
+  }
+
+  #runLater(path: string, check: Check, afterMs: number): void {
+    clearTimeout(check.timer);
+    check.timer = setTimeout(() => {
+      check.timer = undefined;
+      this.#waiting.push(path);
+      this.#next();
+    }, afterMs);
+  }
+
+  #next(): void {
+    while (this.#running < this.#options.limit) {
+      const path = this.#waiting.shift();
+      if (path === undefined) return;
+      const check = this.#checks.get(path);
+      if (check !== undefined) void this.#run(path, check);
+    }
+  }
+
+  async #run(path: string, check: Check): Promise<void> {
+    this.#running += 1;
+    check.isRunning = true;
+    check.isStale = false;
+    const againMs = await this.#looked(path, check);
+    check.isRunning = false;
+    this.#running -= 1;
+    if (this.#isClosed) return;
+    // Asked by a function: the flag may have been raised while the look took its time.
+    if (isStale(check)) this.#runLater(path, check, this.#options.delayMs);
+    else if (againMs > 0) this.#runLater(path, check, againMs);
+    else this.#finish(path);
+    this.#next();
+  }
+
+  async #looked(path: string, check: Check): Promise<number> {
+    try {
+      return await this.#options.look(path, this.#options.now() - check.quietSince);
+    } catch (error) {
+      this.#options.onError(error, path);
+      return 0;
+    }
+  }
+
+  #finish(path: string): void {
+    this.#checks.delete(path);
+    if (this.#checks.size === 0) this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+function isStale(check: Check): boolean {
+  return check.isStale;
+}

@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import { HypemanError } from './errors.ts';
+import { openQemuDriver } from './drivers/qemu/driver.ts';
+import { cmdlineFor } from './guest/cmdline.ts';
+import type { GuestLinks } from './guest/guest-links.ts';
+import { findKernel } from './guest/kernel.ts';
+import { openGuestLinks } from './guest/links.ts';
+import { readBootId } from './host/processes.ts';
+import { missingTools } from './host/tools.ts';
+import { connectUnix } from './host/unix-socket.ts';
+import type { ImageStore } from './images/image-store.ts';
+import { openImageStore } from './images/open-image-store.ts';
+import type { Logger } from './log.ts';
+import { openHostFacts } from './look/host-facts.ts';
+import type { Driver, Drivers } from './machine/driver.ts';
+import { installationTag } from './machine/ids.ts';
+import type { InstanceId } from './machine/ids.ts';
+import type { Hypervisor } from './machine/machine.ts';
+import { SHARED_GID } from './machine/owner.ts';
+import type { Roots } from './machine/paths.ts';
+import { openAddressPool } from './network/address-pool.ts';
+import type { AddressPool, Network } from './network/network.ts';
+import { openNetwork } from './network/open-network.ts';
+import type { HostFacts } from './plan/world.ts';
+import { openStorage } from './storage/open-storage.ts';
+import type { Storage } from './storage/storage.ts';
+
+export type WorkshopSettings = {
+  readonly roots: Roots;
+  readonly nodeName: string;
+  readonly defaultHypervisor: Hypervisor;
+  readonly accelerator: 'auto' | 'kvm' | 'tcg';
+  readonly kernel?: { readonly path: string; readonly modules?: string };
+  readonly subnet: string;
+  readonly dns: readonly string[];
+  readonly registryAuth?: string;
+};
+
+/** What wakes the queue. Each may ring at any rate. */
+export type Bells = {
+  readonly instance: (id: InstanceId) => void;
+  readonly image: (reference: string) => void;
+  readonly network: () => void;
+};
+
+/** Every room that does something. A bench or a test replaces some of them. */
+export type Workshops = {
+  readonly roots: Roots;
+  readonly tag: string;
+  readonly storage: Storage;
+  readonly images: ImageStore;
+  readonly network: Network;
+  readonly addresses: AddressPool;
+  readonly links: GuestLinks;
+  readonly drivers: Drivers;
+  readonly hostFacts: () => Promise<HostFacts>;
+  close(): Promise<void>;
+};
+
+/** Opens every room on this host. The lock of the state directory is held already. */
+export async function openWorkshops(
+  settings: WorkshopSettings,
+  bells: Bells,
+  log: Logger,
+): Promise<Workshops> {
+  const { roots } = settings;
+  const tag = installationTag(roots.state);
+  const bootId = await readBootId();
+  const driver = openDriver(settings, bootId, bells.instance);
+  const drivers: Drivers = { qemu: driver };
+  const storage = await openStorage({ roots });
+  for (const { directory, message } of storage.problems())
+    log.error({ directory, message }, 'record unreadable');
+  const addresses = openAddressPool({ subnet: settings.subnet });
+  const images = await openImageStore({
+    roots,
+    sharedGid: SHARED_GID,
+    onChange: bells.image,
+    ...(settings.registryAuth === undefined ? {} : { authFile: settings.registryAuth }),
+  });
+  const links = openGuestLinks({
+    connect: (path) => connectUnix(path),
+    onChange: bells.instance,
+    log: (id, why) => {
+      log.debug({ id, why }, 'guest connection ended');
+    },
+  });
+  const network = await openNetwork({
+    subnet: settings.subnet,
+    dns: settings.dns,
+    tag,
+    onForeignChange: bells.network,
+  });
+  return {
+    ...{ roots, tag, storage, images, network, addresses, links, drivers },
+    hostFacts: openFacts(settings, drivers, bootId),
+    close: async () => {
+      links.close();
+      await Promise.all([images.close(), network.close(), driver.close()]);
+    },
+  };
+}
+
+/** 32 random bytes in hex. */
+export function newSalt(): string {
+  return randomBytes(32).toString('hex');
+}
+
+/** The base of every boot archive, or why there is none. */
+export async function baseInitrdOf(hostFacts: () => Promise<HostFacts>): Promise<string> {
+  const { kernel } = await hostFacts();
+  if (kernel.state === 'ready') return kernel.initrd;
+  throw new HypemanError('transient', 'KernelMissing', kernel.problem);
+}
+
+/** The hypervisor as this host has it; also what `doctor` asks, without any other room. */
+export function openDriver(
+  settings: Pick<WorkshopSettings, 'roots' | 'accelerator' | 'kernel'>,
+  bootId: string,
+  onChange: (id: InstanceId) => void,
+): Driver {
+  return openQemuDriver({
+    bootId,
+    onChange,
+    accelerator: settings.accelerator,
+    sharedGid: SHARED_GID,
+    acceleratorCache: `${settings.roots.state}/accelerator.json`,
+    kernelPath: async () => {
+      const kernel = await findKernel(kernelPlaceOf(settings));
+      return kernel.state === 'ready' ? kernel.path : undefined;
+    },
+  });
+}
+
+function kernelPlaceOf({ roots, kernel }: Pick<WorkshopSettings, 'roots' | 'kernel'>): {
+  readonly roots: Roots;
+  readonly sharedGid: number;
+  readonly given?: NonNullable<WorkshopSettings['kernel']>;
+} {
+  return { roots, sharedGid: SHARED_GID, ...(kernel === undefined ? {} : { given: kernel }) };
+}
+
+/** The facts of this host, as every look shares them. */
+export function openFacts(
+  settings: Pick<WorkshopSettings, 'roots' | 'nodeName' | 'defaultHypervisor' | 'kernel'>,
+  drivers: Drivers,
+  bootId: string,
+): () => Promise<HostFacts> {
+  const { roots, nodeName, defaultHypervisor } = settings;
+  return openHostFacts({
+    ...{ roots, nodeName, defaultHypervisor, drivers, bootId, missingTools },
+    watchingSince: Date.now(),
+    now: Date.now,
+    findKernel: async (accelerator = 'tcg') => {
+      const kernel = await findKernel(kernelPlaceOf(settings));
+      return kernel.state === 'ready' ? { ...kernel, cmdline: cmdlineFor(accelerator) } : kernel;
+    },
+  });
+}

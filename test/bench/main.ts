@@ -1,0 +1,23 @@
+import { benchBoot } from './boot.ts';
+import type { BenchResult } from './figures.ts';
+import { machineText } from './figures.ts';
+import { benchReconcile } from './reconcile.ts';
+
+/** `npm run bench -- NAME [--json]`: prose on stderr; with `--json` one line on stdout. */
+const BENCHES: Readonly<Record<string, (say: (text: string) => void) => Promise<BenchResult>>> = {
+  boot: benchBoot,
+  reconcile: benchReconcile,
+};
+
+const [name = ''] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const bench = BENCHES[name];
+if (bench === undefined) {
+  console.error(`usage: npm run bench -- NAME [--json]; NAME is one of: ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(2);
+}
+const { aims } = await bench((text) => {
+  console.error(text);
+});
+for (const { figure, value, unit, aim, met } of aims)
+  console.error(`${met ? 'met ' : 'MISSED'} ${figure}: ${value} ${unit} (aim: ${aim})`);
+if (process.argv.includes('--json')) console.log(JSON.stringify({ name, machine: machineText(), aims }));
