@@ -15,7 +15,9 @@ const SETTLE_MS = 5;
 const BUSY_MS = 50;
 /** However busy we are: a change by somebody else is looked at after this many waits. */
 const MOST_WAITS = 20;
+/** Doubled each time that it ends without having said a word: nft may be missing. */
 const RESTART_MS = 1000;
+const SLOWEST_RESTART_MS = 60_000;
 
 /**
  * Listens to `nft monitor` for changes of our table. nft does not say who made one in a way that holds across
@@ -25,15 +27,18 @@ export function watchGuard(settings: GuardWatchSettings): LineWatch {
   const { host, tag, isBusy, check } = settings;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
+  let restartMs = RESTART_MS;
   let watch = start();
 
   function start(): LineWatch {
     return host.watchLines('nft', ['monitor', 'ruleset'], {
       onLine: (line) => {
+        restartMs = RESTART_MS;
         if (line.includes(` ${tableFor(tag)}`)) suspect(0);
       },
       onEnd: () => {
-        later(RESTART_MS, () => {
+        later(restartMs, () => {
+          restartMs = Math.min(restartMs * 2, SLOWEST_RESTART_MS);
           watch = start();
           suspect(0);
         });

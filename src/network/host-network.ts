@@ -54,6 +54,10 @@ export class HostNetwork implements OpenNetwork {
   async takeOver(): Promise<void> {
     const seen = await this.#shared.anew();
     if (seen.ruleset !== 'absent') await this.#write(() => this.#guard.writeWhole());
+  }
+
+  /** Until `close`. */
+  watch(): void {
     this.#watch = watchGuard({
       host: this.#settings.host,
       tag: this.#settings.tag,

@@ -1,4 +1,4 @@
-import { HypemanError } from '../errors.ts';
+import { HypemanError, reasonOf } from '../errors.ts';
 import { HostNetwork } from './host-network.ts';
 import { parseSubnet } from './ipv4.ts';
 import type { OpenNetwork } from './network.ts';
@@ -34,7 +34,7 @@ export async function openNetwork(settings: NetworkSettings): Promise<OpenNetwor
   const { subnet: text = '10.100.0.0/16', dns = [], tag, host = thisHost, maxAgeMs = 1000 } = settings;
   const subnet = parseSubnet(text);
   for (const address of dns) refuseNameServer(address);
-  await refuseClash(host, subnet, tag);
+  await unlessToolMissing(refuseClash(host, subnet, tag));
   const resolvers = (): Promise<readonly string[]> =>
     dns.length > 0 ? Promise.resolve(dns) : hostResolvers(settings.resolvConfs);
   const network = new HostNetwork(
@@ -45,8 +45,18 @@ export async function openNetwork(settings: NetworkSettings): Promise<OpenNetwor
     },
     await resolvers(),
   );
-  await network.takeOver();
+  await unlessToolMissing(network.takeOver());
+  network.watch();
   return network;
+}
+
+/** A host without nft or ip can still be told so: by `doctor`, and by each look in its instance's condition. */
+async function unlessToolMissing(task: Promise<void>): Promise<void> {
+  try {
+    await task;
+  } catch (error) {
+    if (reasonOf(error) !== 'ToolMissing') throw error;
+  }
 }
 
 function refuseNameServer(address: string): void {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { HypemanError } from '../../../src/errors.ts';
 import { RESOLVER, SECOND_RESOLVER, UPLINK } from '../../support/netns.ts';
 import { NetworkStage, EVERYTHING, ONE, admit } from '../../support/network-stage.ts';
 
@@ -74,4 +75,14 @@ test("another table's drop is a problem until it speaks of our taps", async () =
     'accept',
   ]);
   expect(await network.problems()).toEqual([]);
+});
+
+test('a host without nft opens, and says what is missing when asked about a guest', async () => {
+  const { host } = stage.lab;
+  const run: typeof host.run = (program, ...rest) =>
+    program === 'nft'
+      ? Promise.reject(new HypemanError('transient', 'ToolMissing', 'the program nft is not installed'))
+      : host.run(program, ...rest);
+  const network = await stage.open({ host: { ...host, run } });
+  await expect(network.look(ONE)).rejects.toMatchObject({ reason: 'ToolMissing' });
 });
