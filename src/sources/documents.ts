@@ -90,9 +90,9 @@ function opened(document: SourceDocument, depth: number): readonly SourceDocumen
 
 function isList(value: Readonly<Record<string, unknown>>): value is { items: readonly unknown[] } {
   const isKnown =
-    (value['kind'] === 'List' && value['apiVersion'] === 'v1') ||
-    (value['kind'] === 'InstanceList' && String(value['apiVersion']).startsWith('hypeman.dev/'));
-  return isKnown && Array.isArray(value['items']);
+    (value.kind === 'List' && value.apiVersion === 'v1') ||
+    (value.kind === 'InstanceList' && String(value.apiVersion).startsWith('hypeman.dev/'));
+  return isKnown && Array.isArray(value.items);
 }
 
 function bad(line: number, column: number, message: string): DocumentsReading {

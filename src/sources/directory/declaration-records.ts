@@ -95,15 +95,15 @@ async function loadAll(stateDir: string, base: string): Promise<Map<InstanceKey,
 
 function recordIn(text: string, key: InstanceKey): DeclarationRecord | undefined {
   const value = parsed(text);
-  if (!isMapping(value) || value.key !== key || value.version !== 1) return undefined;
-  const { uid, generation, digest, root, file, createdAt } = value;
-  if (typeof uid !== 'string' || typeof generation !== 'number' || typeof createdAt !== 'number')
+  const [uid, root, file] = ['uid', 'root', 'file'].map((name) => textAt(value, [name]));
+  const [generation, createdAt] = ['generation', 'createdAt'].map((name) => Number(valueAt(value, [name])));
+  if (textAt(value, ['key']) !== key || uid === undefined || root === undefined || file === undefined)
     return undefined;
-  if (typeof root !== 'string' || typeof file !== 'string') return undefined;
+  const digest = textAt(value, ['digest']);
   return {
-    ...{ version: 1, key, uid, generation, root, file, createdAt },
-    ...(typeof digest === 'string' ? { digest } : {}),
-    ...(value.gone === true ? { gone: true } : {}),
+    ...{ version: 1, key, uid, root, file, generation: generation ?? 0, createdAt: createdAt ?? 0 },
+    ...(digest === undefined ? {} : { digest }),
+    ...(valueAt(value, ['gone']) === true ? { gone: true } : {}),
   };
 }
 

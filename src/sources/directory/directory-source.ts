@@ -83,10 +83,9 @@ export class DirectorySource implements Source {
     before: ReportedInstance | undefined,
     events: readonly CountedEvent[],
   ): ReportedInstance {
-    const { key, uid, createdAt } = record;
+    const { key } = record;
     const declared = this.declared(key);
     const inForce = this.#watch.register.inForce(key);
-    const { labels, annotations } = inForce?.instance ?? before?.metadata ?? {};
     const spec = inForce?.spec ?? before?.spec;
     return {
       apiVersion: 'hypeman.dev/v1alpha1',
@@ -94,11 +93,10 @@ export class DirectorySource implements Source {
       metadata: {
         namespace: namespaceOf(key),
         name: nameOf(key),
-        uid,
+        uid: record.uid,
         generation: declared.is === 'gone' ? record.generation : declared.generation,
-        ...(isEmpty(labels) ? {} : { labels }),
-        ...(isEmpty(annotations) ? {} : { annotations }),
-        creationTimestamp: new Date(createdAt).toISOString(),
+        ...textsOf(inForce?.instance ?? before?.metadata),
+        creationTimestamp: new Date(record.createdAt).toISOString(),
       },
       ...(spec === undefined ? {} : { spec }),
       status,
@@ -107,6 +105,13 @@ export class DirectorySource implements Source {
   }
 }
 
-function isEmpty(texts: Readonly<Record<string, string>> | undefined): texts is undefined {
-  return texts === undefined || Object.keys(texts).length === 0;
+type Texts = Readonly<Record<string, string>>;
+type Labelled = { readonly labels?: Texts; readonly annotations?: Texts };
+
+/** Labels and annotations, left out where there are none. */
+function textsOf({ labels = {}, annotations = {} }: Labelled = {}): Labelled {
+  return {
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  };
 }

@@ -12,7 +12,7 @@ export function mayBeHalfWritten(
 ): boolean {
   if (isWholeJson(text)) return false;
   if (!text.endsWith('\n')) return true;
-  return before !== undefined && before.inode === version.inode && version.bytes < before.bytes;
+  return before?.inode === version.inode && version.bytes < before.bytes;
 }
 
 function isWholeJson(text: string): boolean {

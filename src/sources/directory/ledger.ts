@@ -25,6 +25,7 @@ export type Standing =
       readonly refusal: DeclaredRefusal;
       readonly isDuplicate: boolean;
       readonly good?: Good;
+      /** Empty when nothing ever was. */
       readonly goodFile: string;
     }
   | { readonly is: 'gone' };
@@ -98,15 +99,25 @@ export class Ledger {
     const refusal = isDuplicate ? duplicateRefusal(subject, deciding) : refusalOf(first);
     if (refusal === undefined && isGood(claim.says))
       return { is: 'sound', file, good: claim.says, goodFile: file };
-    const last = this.#inForce.get(subject);
+    const unread: DeclaredRefusal = { reason: 'SourceLost', message: `${file} has not been read yet` };
     return {
       is: 'refused',
-      file: deciding.find((one) => one.file === last?.file)?.file ?? file,
-      refusal: refusal ?? { reason: 'SourceLost', message: `${file} has not been read yet` },
+      file,
+      refusal: refusal ?? unread,
       isDuplicate,
-      ...(last === undefined ? {} : { good: last.good }),
-      goodFile: last?.file ?? file,
+      ...this.#lastGood(subject, deciding),
     };
+  }
+
+  /** What stays in force of a refused subject; one of two duplicates that was in force is the one it counts as. */
+  #lastGood(
+    subject: Subject,
+    deciding: readonly Deciding[],
+  ): { file?: string; good?: Good; goodFile: string } {
+    const last = this.#inForce.get(subject);
+    if (last === undefined) return { goodFile: '' };
+    const isStillThere = deciding.some(({ file }) => file === last.file);
+    return { ...(isStillThere ? { file: last.file } : {}), good: last.good, goodFile: last.file };
   }
 
   rootOf(file: string): string | undefined {

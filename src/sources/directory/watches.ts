@@ -27,11 +27,15 @@ export class Watches {
 
   /** Calls the listener for one name in a directory, or for all of them; returns how to stop. */
   listen(directory: string, name: string | undefined, listener: ChangeListener): () => void {
-    const watched = this.#watched.get(directory) ?? { watch: undefined, all: new Set(), named: new Map() };
+    const watched: Watched = this.#watched.get(directory) ?? {
+      watch: undefined,
+      all: new Set(),
+      named: new Map(),
+    };
     this.#watched.set(directory, watched);
-    const listeners =
-      name === undefined ? watched.all : (watched.named.get(name) ?? new Set<ChangeListener>());
-    if (name !== undefined) watched.named.set(name, listeners);
+    const named = name === undefined ? undefined : (watched.named.get(name) ?? new Set<ChangeListener>());
+    if (name !== undefined && named !== undefined) watched.named.set(name, named);
+    const listeners = named ?? watched.all;
     listeners.add(listener);
     this.renew(directory);
     return () => {
