@@ -11,7 +11,10 @@ const everywhere = [
 const pure = [
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Time comes in the World.' },
   { selector: ':function[async=true]', message: 'Pure rooms do not wait.' },
-  { selector: 'ThrowStatement', message: 'Pure rooms return what they found; unreachable() is the one exception.' },
+  {
+    selector: 'ThrowStatement',
+    message: 'Pure rooms return what they found; unreachable() is the one exception.',
+  },
 ];
 
 export default tseslint.config(
@@ -54,7 +57,14 @@ export default tseslint.config(
     rules: {
       'no-restricted-syntax': ['error', ...everywhere, ...pure],
       'no-restricted-globals': [
-        'error', 'process', 'fetch', 'setTimeout', 'setInterval', 'setImmediate', 'crypto', 'performance',
+        'error',
+        'process',
+        'fetch',
+        'setTimeout',
+        'setInterval',
+        'setImmediate',
+        'crypto',
+        'performance',
       ],
       'no-restricted-properties': [
         'error',

@@ -4,6 +4,7 @@ import { createId } from '@paralleldrive/cuid2';
 import { runProgram } from './cli/program.ts';
 import { readBootId } from './host/processes.ts';
 import { instanceId } from './machine/ids.ts';
+import type { InstanceId } from './machine/ids.ts';
 
 /** The front door: everything that is the process's own (settings, streams, signals) enters here. */
 const stop = new AbortController();
@@ -19,6 +20,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+const newId = (): InstanceId => instanceId(createId());
 const version = await readVersion();
 await runProgram(
   {
@@ -38,13 +40,13 @@ await runProgram(
       return runController(options, {
         version,
         signal: stop.signal,
-        newId: () => instanceId(createId()),
+        newId,
         say: (line) => process.stdout.write(`${line}\n`),
       });
     },
     planFiles: async (paths, places) => {
       const { planFiles } = await import('./plan-files.ts');
-      return planFiles(paths, places);
+      return planFiles(paths, places, newId);
     },
     driverFacts: async ({ stateDir, runDir }, signal) => {
       const { openDriver } = await import('./workshops.ts');

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { createId } from '@paralleldrive/cuid2';
 import type { InstanceStatus } from './api/status.ts';
 import { parseQuantity } from './api/quantity.ts';
 import type { Places } from './cli/context.ts';
@@ -12,8 +11,8 @@ import { readBootId } from './host/processes.ts';
 import { openImageStore } from './images/open-image-store.ts';
 import type { Eyes } from './look/eyes.ts';
 import { openLook } from './look/look.ts';
-import { instanceId, installationTag, keyOf } from './machine/ids.ts';
-import type { InstanceKey } from './machine/ids.ts';
+import { installationTag, keyOf } from './machine/ids.ts';
+import type { InstanceId, InstanceKey } from './machine/ids.ts';
 import type { Shaping } from './machine/network.ts';
 import { SHARED_GID } from './machine/owner.ts';
 import { openAddressPool } from './network/address-pool.ts';
@@ -33,10 +32,11 @@ import { newSalt, openDriver, openFacts } from './workshops.ts';
 export async function planFiles(
   paths: readonly string[],
   { stateDir, runDir }: Places,
+  newId: () => InstanceId,
 ): Promise<readonly PlannedInstance[]> {
   const { valid, problems } = await validateFiles(paths);
   if (problems.length > 0) throw new HypemanError('invalid', 'Invalid', problems.join('\n'));
-  const look = openLook(await openEyes(stateDir, runDir, valid));
+  const look = openLook({ ...(await openEyes(stateDir, runDir, valid)), newId });
   const signal = AbortSignal.timeout(60_000);
   const planned: PlannedInstance[] = [];
   for (const { key, says } of valid) {
@@ -50,7 +50,7 @@ export async function planFiles(
 
 type Claims = Validation['valid'];
 
-async function openEyes(stateDir: string, runDir: string, claims: Claims): Promise<Eyes> {
+async function openEyes(stateDir: string, runDir: string, claims: Claims): Promise<Omit<Eyes, 'newId'>> {
   const roots = { state: stateDir, run: runDir };
   const bootId = await readBootId();
   const storage = await openStorage({ roots });
@@ -71,7 +71,6 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
     declarations: declarationsIn(claims, storage),
     hostFacts: openFacts(settings, { qemu: driver }, bootId),
     tag: installationTag(stateDir),
-    newId: () => instanceId(createId()),
     newSalt,
     now: Date.now,
   };

@@ -32,3 +32,13 @@ export function machineText(): string {
   const all = cpus();
   return `${all[0]?.model.trim() ?? 'unknown CPU'} x${all.length}, Node ${process.versions.node}`;
 }
+
+/** One figure, rounded to hundredths; without an aim it is only printed. */
+export function figureOf(
+  figure: string,
+  value: number,
+  unit: string,
+  { aim, met }: Pick<Figure, 'aim' | 'met'> = { aim: 'none: printed for comparison', met: true },
+): Figure {
+  return { figure, value: Math.round(value * 100) / 100, unit, aim, met };
+}

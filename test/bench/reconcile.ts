@@ -15,7 +15,7 @@ import type { Workshops } from '../../src/workshops.ts';
 import { openFakeHost } from '../support/fake-guest.ts';
 import { fakeHostFacts, fakeImages, fakeNetwork } from '../support/fake-workshops.ts';
 import type { BenchResult, Figure } from './figures.ts';
-import { quantileOf } from './figures.ts';
+import { figureOf, quantileOf } from './figures.ts';
 
 const SIZES = [1_000, 10_000];
 const EDITS = 200;
@@ -47,25 +47,18 @@ async function measure(size: number, say: (text: string) => void): Promise<reado
     const rss = process.memoryUsage().rss / 1e6;
     const edits = await house.timeEdits(EDITS);
     return [
-      figure(`${size}: time to rest`, toRest, 's', 'printed', true),
-      figure(`${size}: CPU at rest`, atRest, '% of a core', '< 0.5', atRest < 0.5),
-      figure(`${size}: RSS`, rss, 'MB', '< 250 at 10,000', rss < 250),
-      figure(`${size}: edit to first action, p50`, quantileOf(edits, 0.5), 'ms', 'printed', true),
-      figure(
-        `${size}: edit to first action, p99`,
-        quantileOf(edits, 0.99),
-        'ms',
-        '< 20',
-        quantileOf(edits, 0.99) < 20,
-      ),
+      figureOf(`${size}: time to rest`, toRest, 's'),
+      figureOf(`${size}: CPU at rest`, atRest, '% of a core', { aim: '< 0.5', met: atRest < 0.5 }),
+      figureOf(`${size}: RSS`, rss, 'MB', { aim: '< 250 at 10,000', met: rss < 250 }),
+      figureOf(`${size}: edit to first action, p50`, quantileOf(edits, 0.5), 'ms'),
+      figureOf(`${size}: edit to first action, p99`, quantileOf(edits, 0.99), 'ms', {
+        aim: '< 20',
+        met: quantileOf(edits, 0.99) < 20,
+      }),
     ];
   } finally {
     await house.close();
   }
-}
-
-function figure(name: string, value: number, unit: string, aim: string, met: boolean): Figure {
-  return { figure: name, value: Math.round(value * 100) / 100, unit, aim, met };
 }
 
 type BenchHouse = {
@@ -165,9 +158,8 @@ async function fakeWorkshops(
     links: host.links,
     drivers: { qemu: host.driver },
     hostFacts: () => Promise.resolve(fakeHostFacts(roots)),
-    close: () => {
-      host.close();
-      return Promise.resolve();
+    close: async () => {
+      await host.close();
     },
   };
 }

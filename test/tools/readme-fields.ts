@@ -21,7 +21,7 @@ function schemaAt(spec: Schema, path: string): Schema | undefined {
 }
 
 function firstSentence(text: string): string {
-  return (text.replace(/\s+/g, ' ').match(/^.*?[.](?=\s|$)/)?.[0] ?? text).replaceAll('|', '\\|');
+  return (/^.*?[.](?=\s|$)/.exec(text.replace(/\s+/g, ' '))?.[0] ?? text).replaceAll('|', '\\|');
 }
 
 function row(path: string, schema: Schema): string {

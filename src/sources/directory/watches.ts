@@ -1,6 +1,10 @@
 import { basename } from 'node:path';
 import { identityOfDirectory, watchDirectory } from '../../host/watch-directory.ts';
+import { needsPolling, pollDirectory } from './polled-directory.ts';
 import type { DirectoryWatch } from '../../host/watch-directory.ts';
+
+/** On a filesystem that tells nothing, a change is seen within this time. */
+const POLL_MS = 1_000;
 
 /** `name` is undefined when anything in the directory may have changed. */
 export type ChangeListener = (name: string | undefined) => void;
@@ -64,9 +68,12 @@ export class Watches {
     watched.watch = undefined;
     if (identityOfDirectory(directory) === undefined) return;
     try {
-      watched.watch = watchDirectory(directory, (name) => {
+      const hear = (name: string | undefined): void => {
         this.#hear(directory, watched, name);
-      });
+      };
+      watched.watch = needsPolling(directory)
+        ? pollDirectory(directory, hear, POLL_MS)
+        : watchDirectory(directory, hear);
     } catch (error) {
       this.#onError(error);
     }
