@@ -65,8 +65,15 @@ export class DeclarationWatch {
         this.#notifyUsers(`Secret/${key}`);
       },
     });
-    this.envFiles = new EnvFiles(this.#watches, timing.graceMs, (path) => {
-      this.#notifyUsers(path);
+    this.envFiles = new EnvFiles({
+      watches: this.#watches,
+      graceMs: timing.graceMs,
+      onHint: (path) => {
+        this.#envChecks.hint(path);
+      },
+      onChange: (path) => {
+        this.#notifyUsers(path);
+      },
     });
     const hint = (path: string): void => {
       this.#declarationChecks.hint(path);
@@ -78,11 +85,7 @@ export class DeclarationWatch {
       rootOf: (path) => this.#roots.find((root) => root.covers(path)),
     });
     this.#declarationChecks = this.#checksBy((path, quietMs) => files.look(path, quietMs));
-    this.#envChecks = this.#checksBy((path, quietMs) =>
-      this.envFiles.look(path, quietMs, () => {
-        this.#envChecks.hint(path);
-      }),
-    );
+    this.#envChecks = this.#checksBy((path, quietMs) => this.envFiles.look(path, quietMs));
     this.#roots = this.#openRoots(reader);
   }
 
@@ -167,7 +170,7 @@ export class DeclarationWatch {
     const envFiles = inForce === undefined ? [] : envFilesOf(inForce.instance, inForce.file);
     const secrets = inForce === undefined ? [] : secretsOf(inForce.instance);
     const { begun, ended } = this.#users.set(key, [...envFiles, ...secrets]);
-    for (const path of begun) if (path.startsWith('/')) this.envFiles.use(path, this.#envChecks);
+    for (const path of begun) if (path.startsWith('/')) this.envFiles.use(path);
     for (const path of ended) if (path.startsWith('/')) this.envFiles.drop(path);
     this.#notify(key);
   }

@@ -1,7 +1,6 @@
 import { envFileFrom } from '../environment.ts';
 import type { EnvFile } from '../environment.ts';
 import { mayBeHalfWritten } from './doubt.ts';
-import type { FileChecks } from './file-checks.ts';
 import { observeFile } from './observe-file.ts';
 import type { FileVersion, Observation } from './observe-file.ts';
 import { followPath } from './trail.ts';
@@ -13,26 +12,31 @@ type Kept = {
   version: FileVersion | undefined;
 };
 
+export type EnvFilesOptions = {
+  readonly watches: Watches;
+  readonly graceMs: number;
+  /** A file should be looked at soon. */
+  readonly onHint: (path: string) => void;
+  /** What a file says is another thing now. */
+  readonly onChange: (path: string) => void;
+};
+
 /**
  * The dotenv files that instances name, wherever they are. A file that is being saved keeps its last
  * values, for half an environment would restart a machine with it.
  */
 export class EnvFiles {
   readonly #kept = new Map<string, Kept>();
-  readonly #watches: Watches;
-  readonly #graceMs: number;
-  readonly #onChange: (path: string) => void;
+  readonly #options: EnvFilesOptions;
 
-  constructor(watches: Watches, graceMs: number, onChange: (path: string) => void) {
-    this.#watches = watches;
-    this.#graceMs = graceMs;
-    this.#onChange = onChange;
+  constructor(options: EnvFilesOptions) {
+    this.#options = options;
   }
 
-  /** From now on somebody needs this file; `checks` is told of its changes. */
-  use(path: string, checks: FileChecks): void {
+  /** From now on somebody needs this file. */
+  use(path: string): void {
     this.#kept.set(path, { release: () => undefined, file: undefined, version: undefined });
-    checks.hint(path);
+    this.#options.onHint(path);
   }
 
   drop(path: string): void {
@@ -41,26 +45,30 @@ export class EnvFiles {
   }
 
   async valuesOf(path: string): Promise<EnvFile> {
+    if (this.#kept.get(path)?.file === undefined) await this.look(path, 0);
     return this.#kept.get(path)?.file ?? envFileFrom(path, await observeFile(path));
   }
 
   /** A look for `FileChecks`. */
-  async look(path: string, quietMs: number, onHint: (path: string) => void): Promise<number> {
+  async look(path: string, quietMs: number): Promise<number> {
     const kept = this.#kept.get(path);
     if (kept === undefined) return 0;
-    await this.#follow(path, kept, onHint);
+    await this.#follow(path, kept);
     const seen = await observeFile(path, kept.version?.signature);
     if (seen.is === 'same') return 0;
-    const waitMs = kept.file?.is === 'ready' && isDoubtful(seen, kept.version) ? this.#graceMs - quietMs : 0;
+    const isReady = kept.file?.is === 'ready';
+    const waitMs = isReady && isDoubtful(seen, kept.version) ? this.#options.graceMs - quietMs : 0;
     if (waitMs > 0) return waitMs;
+    const isFirst = kept.file === undefined;
     kept.file = envFileFrom(path, seen);
     kept.version = seen.is === 'text' ? seen.version : undefined;
-    this.#onChange(path);
+    if (!isFirst) this.#options.onChange(path);
     return 0;
   }
 
-  async #follow(path: string, kept: Kept, onHint: (path: string) => void): Promise<void> {
-    const release = await followPath(this.#watches, path, () => {
+  async #follow(path: string, kept: Kept): Promise<void> {
+    const { watches, onHint } = this.#options;
+    const release = await followPath(watches, path, () => {
       onHint(path);
     });
     kept.release();

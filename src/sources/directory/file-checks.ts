@@ -12,7 +12,13 @@ export type FileChecksOptions = {
   readonly onError: (error: unknown, path: string) => void;
 };
 
-type Check = { quietSince: number; timer: NodeJS.Timeout | undefined; isRunning: boolean; isStale: boolean };
+type Check = {
+  dueAt: number;
+  quietSince: number;
+  timer: NodeJS.Timeout | undefined;
+  isRunning: boolean;
+  isStale: boolean;
+};
 
 /**
  * Turns hints that a path may have changed into looks at it: soon after the hint, one at a time for each
@@ -35,6 +41,7 @@ export class FileChecks {
     const check = this.#checks.get(path);
     if (check === undefined) {
       const fresh: Check = {
+        dueAt: 0,
         quietSince: this.#options.now(),
         timer: undefined,
         isRunning: false,
@@ -46,7 +53,8 @@ export class FileChecks {
     }
     check.quietSince = this.#options.now();
     if (check.isRunning) check.isStale = true;
-    else if (check.timer !== undefined) this.#runLater(path, check, this.#options.delayMs);
+    else if (check.timer !== undefined && check.dueAt > check.quietSince + this.#options.delayMs)
+      this.#runLater(path, check, this.#options.delayMs);
   }
 
   /** Resolves when no path waits for a look, or at the deadline. */
@@ -70,6 +78,7 @@ export class FileChecks {
 
   #runLater(path: string, check: Check, afterMs: number): void {
     clearTimeout(check.timer);
+    check.dueAt = this.#options.now() + afterMs;
     check.timer = setTimeout(() => {
       check.timer = undefined;
       this.#waiting.push(path);
