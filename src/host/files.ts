@@ -38,11 +38,29 @@ export async function namesIn(path: string): Promise<readonly string[]> {
  * temporary file, fsync, rename, fsync of the directory (rename(2), fsync(2)).
  */
 export async function writeAtomically(path: string, text: string | Uint8Array, mode = 0o600): Promise<void> {
+  await replaceThrough(path, text, mode, true);
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * As `writeAtomically` for a reader, but not for a crash of the host, after which the old text or none may
+ * be there: for what is made again from the present, such as a status.
+ */
+export async function replaceFile(path: string, text: string, mode = 0o600): Promise<void> {
+  await replaceThrough(path, text, mode, false);
+}
+
+async function replaceThrough(
+  path: string,
+  text: string | Uint8Array,
+  mode: number,
+  isDurable: boolean,
+): Promise<void> {
   const temporary = `${dirname(path)}/.${basename(path)}.${randomBytes(6).toString('hex')}`;
   const file = await open(temporary, 'wx', mode);
   try {
     await file.writeFile(text);
-    await file.sync();
+    if (isDurable) await file.sync();
   } catch (error) {
     await file.close();
     await removeFile(temporary);
@@ -50,7 +68,6 @@ export async function writeAtomically(path: string, text: string | Uint8Array, m
   }
   await file.close();
   await rename(temporary, path);
-  await syncDirectory(dirname(path));
 }
 
 /** Makes a rename or a new name in this directory durable. */

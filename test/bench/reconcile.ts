@@ -116,7 +116,7 @@ async function openBenchHouse(size: number): Promise<BenchHouse> {
         await writeFile(`${watch}/${index}.yaml`, yamlFor(index, `edit ${index}`));
         const writtenAt = performance.now();
         times.push((await acted) - writtenAt);
-        await sleep(20);
+        await sleep(100);
       }
       return times;
     },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { CountedEvent, InstanceEvent, ReportedInstance } from '../../api/reported.ts';
-import { ensureDirectory, namesIn, readIfThere, removeFile, writeAtomically } from '../../host/files.ts';
+import { ensureDirectory, namesIn, readIfThere, removeFile, replaceFile } from '../../host/files.ts';
 import { keyOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import { inParallel } from './parallel.ts';
@@ -57,7 +57,7 @@ export class StatusFiles {
     if (this.#kept.get(key)?.textDigest === textDigest) return;
     const path = reportedPath(this.#stateDir, key);
     await ensureDirectory(dirname(path));
-    await writeAtomically(path, text);
+    await replaceFile(path, text);
     this.#kept.set(key, { reported, textDigest });
   }
 
