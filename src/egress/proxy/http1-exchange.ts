@@ -60,24 +60,46 @@ function forward(it: Exchange, mayRepeat: boolean): void {
       fields: [...framing(request, writtenHost(target.host)), ...outgoing.fields].flat(),
     },
   );
-  const release = holdExchange(it, upstream, outgoing);
-  upstream.on('error', (error) => {
-    release();
-    if (mayRepeat && isStale(upstream, error) && isRepeatable(request) && !response.headersSent) {
-      void exchangeAgain(it);
-      return;
-    }
-    failExchange(it, error, outgoing);
-  });
+  holdExchange(it, upstream, outgoing);
   upstream.on('timeout', () => upstream.destroy(refusal('UpstreamTimeout', 'the destination fell silent')));
   passInterim(upstream, response);
-  upstream.once('response', (from) => {
-    answerFrom(it, from, outgoing);
+  awaitAnswer(upstream, {
+    onAnswer: (from) => {
+      answerFrom(it, from, outgoing);
+    },
+    onFailure: (error) => {
+      if (mayRepeat && isStale(upstream, error) && isRepeatable(request)) void exchangeAgain(it);
+      else failExchange(it, error, outgoing);
+    },
   });
   sendBody(request, upstream, visit.guest.parts.limits.bodyMs);
 }
 
-function holdExchange({ visit, response, target }: Exchange, upstream: ClientRequest, { used }: Outgoing) {
+function awaitAnswer(
+  upstream: ClientRequest,
+  then: { onAnswer(from: IncomingMessage): void; onFailure(error: Error): void },
+): void {
+  let isOver = false;
+  const fail = (error: Error): void => {
+    if (!isOver) then.onFailure(error);
+    isOver = true;
+  };
+  upstream.on('error', fail);
+  // Without an error: an upgrade that nobody asked for.
+  upstream.once('close', () => {
+    fail(refusal('UpstreamInvalid', 'the destination closed the connection without an answer'));
+  });
+  upstream.once('response', (from) => {
+    isOver = true;
+    then.onAnswer(from);
+  });
+}
+
+function holdExchange(
+  { visit, response, target }: Exchange,
+  upstream: ClientRequest,
+  { used }: Outgoing,
+): void {
   const release = visit.guest.work.hold({
     isAllowed: (policy) => isStillGranted(policy, used, target.host.name),
     close: () => {
@@ -90,7 +112,6 @@ function holdExchange({ visit, response, target }: Exchange, upstream: ClientReq
     // The guest has gone, or had its answer before it had sent all: neither leaves a connection to use again.
     if (!response.writableFinished || !response.req.complete) upstream.destroy();
   });
-  return release;
 }
 
 function answerFrom(it: Exchange, from: IncomingMessage, outgoing: Outgoing): void {

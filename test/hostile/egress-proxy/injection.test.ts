@@ -24,10 +24,17 @@ beforeAll(async () => {
 afterAll(() => lab.close());
 
 test('the declared host gets the real value in the declared header', async () => {
-  const answer = await guest.get('api.test', { path: '/v1', headers: { authorization: 'Bearer mock-API_KEY' } });
+  const answer = await guest.get('api.test', {
+    path: '/v1',
+    headers: { authorization: 'Bearer mock-API_KEY' },
+  });
   expect(answer).toMatchObject({ status: 200, body: 'saw /v1' });
   expect(up.last('authorization')).toEqual([`Bearer ${VALUE}`]);
-  expect(lab.decisions.at(-1)).toMatchObject({ verdict: 'injected', credentials: ['API_KEY'], host: 'api.test' });
+  expect(lab.decisions.at(-1)).toMatchObject({
+    verdict: 'injected',
+    credentials: ['API_KEY'],
+    host: 'api.test',
+  });
 });
 
 test('any other host gets nothing', async () => {
@@ -60,16 +67,25 @@ test('row 37: naming our header in Connection does not take it away', async () =
 
 test('row 35: over plain HTTP a matching host gets what the guest sent', async () => {
   const socket = await guest.dial('explicit');
-  await raw(socket, 'GET http://api.test/x HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\nAuthorization: mine\r\n\r\n');
+  await raw(
+    socket,
+    'GET http://api.test/x HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\nAuthorization: mine\r\n\r\n',
+  );
   expect(up.last('authorization')).toEqual(['mine']);
   expect(lab.decisions.at(-1)).toMatchObject({ verdict: 'forwarded', credentials: [] });
 });
 
 test('row 38: a placeholder that leaves unreplaced is told', async () => {
   const socket = await guest.dial('http');
-  await raw(socket, 'GET /x HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\nX-Key: mock-API_KEY\r\n\r\n');
+  await raw(
+    socket,
+    'GET /x HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\nX-Key: mock-API_KEY\r\n\r\n',
+  );
   expect(up.last('x-key')).toEqual(['mock-API_KEY']);
-  expect(lab.decisions.slice(-2)).toMatchObject([{ reason: 'PlaceholderLeak', credentials: ['API_KEY'] }, {}]);
+  expect(lab.decisions.slice(-2)).toMatchObject([
+    { reason: 'PlaceholderLeak', credentials: ['API_KEY'] },
+    {},
+  ]);
 });
 
 test('row 39: TRACE is refused where a rule matches', async () => {
@@ -91,16 +107,19 @@ test('row 41: a redirect is returned, not followed', async () => {
   expect(evil.connections()).toBe(0);
 });
 
-test.each(['with\r\nnewline', 'nul\0', 'ünï→', ''])('row 43: the value %j is not sent and harms nobody', async (value) => {
-  const before = up.seen.length;
-  guest.put([grant({ value, format: '${value}' })]);
-  const answer = await guest.get('api.test');
-  guest.put([grant()]);
-  expect(answer.status).toBe(503);
-  expect(answer.body).toContain('CredentialUnusable');
-  expect(up.seen).toHaveLength(before);
-  expect((await guest.get('api.test')).status).toBe(200);
-});
+test.each(['with\r\nnewline', 'nul\0', 'ünï→', ''])(
+  'row 43: the value %j is not sent and harms nobody',
+  async (value) => {
+    const before = up.seen.length;
+    guest.put([grant({ value, format: '${value}' })]);
+    const answer = await guest.get('api.test');
+    guest.put([grant()]);
+    expect(answer.status).toBe(503);
+    expect(answer.body).toContain('CredentialUnusable');
+    expect(up.seen).toHaveLength(before);
+    expect((await guest.get('api.test')).status).toBe(200);
+  },
+);
 
 test.each([
   ['${value}', 'a$&b$1'],
