@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
-import { isMapping, textAt, valueAt } from '../../api/raw.ts';
+import { isMapping, listOf, textAt, valueAt } from '../../api/raw.ts';
 import { ensureDirectory, namesIn, readIfThere, removeFile, writeAtomically } from '../../host/files.ts';
 import { keyOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
@@ -16,9 +16,9 @@ export type DeclarationRecord = {
   readonly generation: number;
   /** Of the spec that has this generation; see `specDigest`. */
   readonly digest?: string;
-  /** The watched path it was found under, and its file. Empty when a damaged record lost them. */
+  /** The watched path it was found under, and its file, or all of them when it is declared more than once. */
   readonly root: string;
-  readonly file: string;
+  readonly files: readonly string[];
   readonly createdAt: number;
   /** It was seen to be deleted, and its removal is not finished. */
   readonly gone?: true;
@@ -95,13 +95,13 @@ async function loadAll(stateDir: string, base: string): Promise<Map<InstanceKey,
 
 function recordIn(text: string, key: InstanceKey): DeclarationRecord | undefined {
   const value = parsed(text);
-  const [uid, root, file] = ['uid', 'root', 'file'].map((name) => textAt(value, [name]));
+  const [uid, root] = ['uid', 'root'].map((name) => textAt(value, [name]));
   const [generation, createdAt] = ['generation', 'createdAt'].map((name) => Number(valueAt(value, [name])));
-  if (textAt(value, ['key']) !== key || uid === undefined || root === undefined || file === undefined)
-    return undefined;
+  const files = listOf(valueAt(value, ['files'])).filter((file) => typeof file === 'string');
+  if (textAt(value, ['key']) !== key || uid === undefined || root === undefined) return undefined;
   const digest = textAt(value, ['digest']);
   return {
-    ...{ version: 1, key, uid, root, file, generation: generation ?? 0, createdAt: createdAt ?? 0 },
+    ...{ version: 1, key, uid, root, files, generation: generation ?? 0, createdAt: createdAt ?? 0 },
     ...(digest === undefined ? {} : { digest }),
     ...(valueAt(value, ['gone']) === true ? { gone: true } : {}),
   };
@@ -114,7 +114,15 @@ async function recoveredRecord(stateDir: string, key: InstanceKey): Promise<Decl
   const generation = valueAt(report, ['metadata', 'generation']);
   if (uid === undefined || typeof generation !== 'number') return undefined;
   const createdAt = Date.parse(textAt(report, ['metadata', 'creationTimestamp']) ?? '');
-  return { version: 1, key, uid, generation, root: '', file: '', createdAt: createdAt || 0 };
+  return {
+    version: 1,
+    key,
+    uid,
+    generation,
+    root: '',
+    files: [`(a damaged record of ${key})`],
+    createdAt: createdAt || 0,
+  };
 }
 
 function parsed(text: string): unknown {

@@ -114,15 +114,15 @@ export class DeclarationWatch {
 
   /** What earlier controllers knew: a file that is broken now still declares what it did. */
   #remember(): void {
-    for (const { key, root, file, gone } of this.#parts.records.all.values()) {
-      if (gone === true) continue;
-      const claim = { key, subject: `Instance/${key}` as const };
-      const covering =
-        this.#roots.find(({ path }) => path === root) ?? this.#roots.find((one) => one.covers(file));
-      const path = file === '' ? `(a damaged record of ${key})` : file;
-      this.#ledger.remember(covering?.path ?? root, path, claim);
-      if (covering === undefined) this.#ledger.loseRoot(root, unwatched(root));
-    }
+    for (const { key, root, files, gone } of this.#parts.records.all.values())
+      if (gone !== true) for (const file of files) this.#rememberFile(key, root, file);
+  }
+
+  #rememberFile(key: InstanceKey, root: string, file: string): void {
+    const covering =
+      this.#roots.find(({ path }) => path === root) ?? this.#roots.find((one) => one.covers(file));
+    this.#ledger.remember(covering?.path ?? root, file, { key, subject: `Instance/${key}` });
+    if (covering === undefined) this.#ledger.loseRoot(root, unwatched(root));
   }
 
   #prune(): void {

@@ -81,6 +81,8 @@ export class FileChecks {
     check.dueAt = this.#options.now() + afterMs;
     check.timer = setTimeout(() => {
       check.timer = undefined;
+      // While the loop stood still nothing could be heard: that time was not quiet.
+      check.quietSince += Math.max(this.#options.now() - check.dueAt, 0);
       this.#waiting.push(path);
       this.#next();
     }, afterMs);

@@ -14,14 +14,19 @@ type HeldClaim = Omit<Claim, 'says'> & {
 export type Good = GoodInstance | GoodSecret;
 
 /**
- * What all files together say of one subject. `file` is where it is declared now; `good` is what is or
+ * What all files together say of one subject. `files` are where it is declared now; `good` is what is or
  * last was in force, and `goodFile` where that was said.
  */
 export type Standing =
-  | { readonly is: 'sound'; readonly file: string; readonly good: Good; readonly goodFile: string }
+  | {
+      readonly is: 'sound';
+      readonly files: readonly string[];
+      readonly good: Good;
+      readonly goodFile: string;
+    }
   | {
       readonly is: 'refused';
-      readonly file: string;
+      readonly files: readonly string[];
       readonly refusal: DeclaredRefusal;
       readonly isDuplicate: boolean;
       readonly good?: Good;
@@ -46,7 +51,7 @@ type FileEntry = { readonly root: string; claims: readonly HeldClaim[]; problem:
 export class Ledger {
   readonly #files = new Map<string, FileEntry>();
   readonly #claimants = new Map<Subject, Set<string>>();
-  readonly #inForce = new Map<Subject, { readonly file: string; readonly good: Good }>();
+  readonly #inForce = new Map<Subject, { readonly goodFile: string; readonly good: Good }>();
   readonly #lostRoots = new Map<string, string>();
 
   /** That a file declared this subject when a controller last looked. */
@@ -95,29 +100,14 @@ export class Ledger {
     const [first] = deciding;
     if (first === undefined) return { is: 'gone' };
     const { file, claim } = first;
+    const files = [...new Set(deciding.map((one) => one.file))];
     const isDuplicate = deciding.length > 1;
     const refusal = isDuplicate ? duplicateRefusal(subject, deciding) : refusalOf(first);
     if (refusal === undefined && isGood(claim.says))
-      return { is: 'sound', file, good: claim.says, goodFile: file };
+      return { is: 'sound', files, good: claim.says, goodFile: file };
     const unread: DeclaredRefusal = { reason: 'SourceLost', message: `${file} has not been read yet` };
-    return {
-      is: 'refused',
-      file,
-      refusal: refusal ?? unread,
-      isDuplicate,
-      ...this.#lastGood(subject, deciding),
-    };
-  }
-
-  /** What stays in force of a refused subject; one of two duplicates that was in force is the one it counts as. */
-  #lastGood(
-    subject: Subject,
-    deciding: readonly Deciding[],
-  ): { file?: string; good?: Good; goodFile: string } {
-    const last = this.#inForce.get(subject);
-    if (last === undefined) return { goodFile: '' };
-    const isStillThere = deciding.some(({ file }) => file === last.file);
-    return { ...(isStillThere ? { file: last.file } : {}), good: last.good, goodFile: last.file };
+    const last = this.#inForce.get(subject) ?? { goodFile: '' };
+    return { is: 'refused', files, refusal: refusal ?? unread, isDuplicate, ...last };
   }
 
   rootOf(file: string): string | undefined {
@@ -153,7 +143,8 @@ export class Ledger {
 
   #refresh(subject: Subject): void {
     const standing = this.standingOf(subject);
-    if (standing.is === 'sound') this.#inForce.set(subject, { file: standing.file, good: standing.good });
+    if (standing.is === 'sound')
+      this.#inForce.set(subject, { goodFile: standing.goodFile, good: standing.good });
     if (standing.is !== 'gone') return;
     this.#inForce.delete(subject);
     this.#claimants.delete(subject);

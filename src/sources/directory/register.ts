@@ -149,13 +149,13 @@ export class Register {
     return { ...kept, ...place, digest, generation: isEdit ? kept.generation + 1 : kept.generation };
   }
 
-  #placeOf({ file }: Present, kept: DeclarationRecord): Pick<DeclarationRecord, 'file' | 'root'> {
-    return { file, root: this.#options.ledger.rootOf(file) ?? kept.root };
+  #placeOf({ files }: Present, kept: DeclarationRecord): Pick<DeclarationRecord, 'files' | 'root'> {
+    return { files, root: this.#options.ledger.rootOf(files[0] ?? '') ?? kept.root };
   }
 
-  #firstRecord(key: InstanceKey, { file }: Present): DeclarationRecord {
+  #firstRecord(key: InstanceKey, { files }: Present): DeclarationRecord {
     const createdAt = this.#options.now();
-    return { version: 1, key, uid: randomUUID(), generation: 0, root: '', file, createdAt };
+    return { version: 1, key, uid: randomUUID(), generation: 0, root: '', files, createdAt };
   }
 
   #tell(key: InstanceKey, next: Public | undefined): void {
@@ -189,7 +189,10 @@ function publicOf(record: DeclarationRecord, standing: Present): Public {
       inForce,
     };
   }
-  const unknown = { reason: 'SourceLost', message: `${standing.file} has not been read yet` } as const;
+  const unknown = {
+    reason: 'SourceLost',
+    message: `${standing.files.join(', ')} has not been read yet`,
+  } as const;
   return { declared: { is: 'held', uid, generation, refused: refused ?? unknown } };
 }
 
