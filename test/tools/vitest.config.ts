@@ -17,6 +17,8 @@ export default defineConfig({
           name: 'host',
           sequence: { groupOrder: 1 },
           include: ['test/{host,hostile}/**/*.test.ts'],
+          // Some measure rates: a machine that is busy with the others would falsify them.
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

@@ -1,7 +1,5 @@
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { runCommand } from '../../src/host/exec.ts';
-import { installationTag } from '../../src/machine/ids.ts';
 import { cli, conditionOf, declare, eventually, getInstance } from '../support/controller-process.ts';
 import { DEMO_PORT } from '../support/demo-image.ts';
 import { fetchText } from '../support/http.ts';
