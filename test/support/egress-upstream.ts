@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer } from 'node:http2';
+import { createServer as createHttps } from 'node:https';
 import type { Http2SecureServer } from 'node:http2';
 import type { Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
@@ -80,11 +81,8 @@ export async function openUpstream(
       done(null, options.contextFor(name));
     },
   };
-  const server = createSecureServer({
-    ...sni,
-    allowHTTP1: true,
-    ...(options.isHttp1Only === true ? { ALPNProtocols: ['http/1.1'] } : {}),
-  });
+  const http2 = createSecureServer({ ...sni, allowHTTP1: true });
+  const server = options.isHttp1Only === true ? createHttps(sni) : http2;
   server.on('request', onRequest as never);
   server.on('checkContinue', onRequest as never);
   if (options.upgrade !== undefined) server.on('upgrade', options.upgrade as never);
@@ -117,7 +115,7 @@ export async function openUpstream(
     address,
     seen,
     connections: () => count,
-    server: options.raw === undefined ? server : undefined,
+    server: options.raw === undefined ? http2 : undefined,
     last: (header) => valuesOf(seen.at(-1)?.rawHeaders ?? [], header),
     close: async () => {
       for (const socket of sockets) socket.destroy();

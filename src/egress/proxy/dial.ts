@@ -64,7 +64,7 @@ async function resolved(resolve: Resolve, name: string, ms: number): Promise<rea
 async function firstReachable(addresses: readonly string[], port: number, ms: number): Promise<Socket> {
   let last: unknown;
   for (const address of addresses) {
-    const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
+    const socket = connect({ host: address, port, noDelay: true });
     try {
       await within(socket, 'connect', ms);
       return socket;

@@ -152,7 +152,12 @@ function passAnswer(it: StreamExchange, upstream: ClientHttp2Stream, outgoing: O
   upstream.once('close', () => {
     failUnlessAnswered(it, upstream, outgoing);
   });
-  pump(upstream, stream, { onEnd: () => stream.end() });
+  pump(upstream, stream, {
+    onEnd: () => {
+      // A stream that ends before it was answered has failed, and is told when it closes.
+      if (stream.headersSent) stream.end();
+    },
+  });
 }
 
 function failUnlessAnswered(

@@ -25,6 +25,8 @@ export function serveHttp2(visit: Visit & { readonly host: Host }, socket: TLSSo
       enableConnectProtocol: false,
     },
   });
+  // A TLSSocket of one's own counts as connecting for ever, and the session waits for this event (Node 24, tested).
+  socket.emit('secureConnect');
   session.setLocalWindowSize(WINDOW);
   session.on('error', () => {
     session.destroy();

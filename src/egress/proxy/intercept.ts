@@ -24,6 +24,8 @@ export async function intercept(
   const protocol = await protocolFor(visit, hello, host);
   if (socket.destroyed) return;
   const { authority, limits } = visit.guest.parts;
+  // Inherited by the TLS on top, where a guest that leaves would otherwise not be noticed.
+  socket.allowHalfOpen = false;
   const secure = new TLSSocket(socket, {
     isServer: true,
     secureContext: authority.contextFor(visit.guest.instance, host.name),

@@ -88,5 +88,7 @@ function splice(
   if (isIntercepted(policyOf(visit.guest), host.name))
     throw refusal('PolicyChanged', 'the policy for this host has just changed');
   tell(visit, { host: host.name, verdict: 'spliced', reason: 'NoGrant' });
+  // Either side may say that it has sent all and still listen.
+  upstream.allowHalfOpen = true;
   joinSockets(socket, upstream, visit.guest.parts.limits.idleMs);
 }

@@ -22,7 +22,7 @@ beforeAll(async () => {
   lab = await openLab();
   up = await lab.upstream(['api.test']);
   // A server as gRPC's are: it speaks in both directions at once, and its status is a trailer.
-  up.server?.removeAllListeners('request');
+  up.server?.removeAllListeners('request').removeAllListeners('stream');
   up.server?.on('stream', (stream, headers) => {
     requests.push(headers);
     stream.on('error', () => undefined);
@@ -117,7 +117,7 @@ test.each([
   ['another :authority', { ':authority': 'evil.test' }, 421],
   ['another port', { ':authority': 'api.test:8443' }, 421],
   ['a host that differs', { ':authority': 'api.test', host: 'evil.test' }, 421],
-  ['no host in it', { ':authority': 'a@api.test' }, 400],
+  ['no host in it', { ':authority': 'api..test' }, 400],
   ['another scheme', { ':scheme': 'http' }, 400],
   ['TRACE', { ':method': 'TRACE' }, 405],
 ] as const)('row 26: %s is refused and goes nowhere', async (_, headers, status) => {

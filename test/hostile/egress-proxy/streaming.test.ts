@@ -205,9 +205,13 @@ test('row 67: a client that does not trust the leaf is told apart', async () => 
   // Node's own client verifies after the handshake and sends no alert; OpenSSL's does.
   const { gateway, guest: address } = guest.policy;
   const target = ['-connect', `${gateway}:${guest.ports.tls}`, '-bind', address, '-servername', 'api.test'];
-  const client = spawn('openssl', ['s_client', ...target, '-verify_return_error', '-CAfile', '/dev/null'], {
-    stdio: 'ignore',
-  });
+  const client = spawn(
+    'openssl',
+    ['s_client', ...target, '-verify_return_error', '-CAfile', '/etc/ssl/certs/ca-certificates.crt'],
+    {
+      stdio: 'ignore',
+    },
+  );
   await once(client, 'exit');
   await sleep(50);
   expect(lab.reasons()).toContain('PinnedOrUntrustedCA');
