@@ -41,8 +41,11 @@ export function isPublicAddress(address: string): boolean {
  * not stand between a guest and a service that listens on a public address of the host. Read anew after
  * `keepMs`, because a host has an interface per instance and listing them is not free.
  */
-export function publicAddressGuard(keepMs = 5_000): (address: string) => boolean {
-  let own = new Set<string>();
+export function publicAddressGuard(
+  ownAddresses: () => ReadonlySet<string> = addressesOfHost,
+  keepMs = 5_000,
+): (address: string) => boolean {
+  let own: ReadonlySet<string> = new Set();
   let readAt = -Infinity;
   return (address) => {
     if (!isPublicAddress(address)) return false;
@@ -55,7 +58,7 @@ export function publicAddressGuard(keepMs = 5_000): (address: string) => boolean
   };
 }
 
-function ownAddresses(): Set<string> {
+function addressesOfHost(): ReadonlySet<string> {
   return new Set(
     Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []),
   );

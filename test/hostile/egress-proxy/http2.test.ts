@@ -152,7 +152,11 @@ test('row 47: a stream of a grant that is taken away is closed', async () => {
 
 test('a client that cancels cancels at the upstream', async () => {
   const seen = new Promise<number>((resolve) => {
-    up.server?.once('stream', (stream) => stream.once('close', () => resolve(stream.rstCode)));
+    up.server?.once('stream', (stream) =>
+      stream.once('close', () => {
+        resolve(stream.rstCode);
+      }),
+    );
   });
   const stream = session.request({ ':method': 'POST', ':path': '/' });
   stream.on('error', () => undefined);
@@ -175,6 +179,20 @@ test('100 streams at once share a connection to the upstream', async () => {
   const all = await Promise.all(Array.from({ length: 100 }, (_, at) => ask({}, `n${at}`)));
   expect(all.map((got) => got.body)).toEqual(Array.from({ length: 100 }, (_, at) => `echo n${at}`));
   expect(up.connections() - before).toBeLessThan(3);
+  session.close();
+});
+
+test('row 61: a guest that leaves without a word frees its place', async () => {
+  const small = await openLab({ limits: { connections: 2 } });
+  await small.upstream(['api.test']);
+  const one = await small.guest([grant()]);
+  for (let count = 0; count < 6; count += 1) {
+    const socket = await one.tunnel('api.test', { alpn: ['h2'] });
+    expect(socket.alpnProtocol).toBe('h2');
+    socket.destroy();
+    await sleep(30);
+  }
+  await small.close();
   session.close();
 });
 

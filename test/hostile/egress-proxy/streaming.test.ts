@@ -112,7 +112,9 @@ test('row 61: who leaves in the middle leaves nothing behind', async () => {
   }
   await sleep(200);
   const open = await new Promise<number>((resolve) =>
-    up.server?.getConnections((_, count) => resolve(count)),
+    up.server?.getConnections((_, count) => {
+      resolve(count);
+    }),
   );
   expect(up.connections() - before).toBeGreaterThanOrEqual(29);
   expect(open).toBeLessThan(5);
