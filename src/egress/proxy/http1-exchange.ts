@@ -87,7 +87,7 @@ function awaitAnswer(
   upstream.on('error', fail);
   // Without an error: an upgrade that nobody asked for.
   upstream.once('close', () => {
-    fail(refusal('UpstreamInvalid', 'the destination closed the connection without an answer'));
+    if (!isOver) fail(refusal('UpstreamInvalid', 'the destination closed the connection without an answer'));
   });
   upstream.once('response', (from) => {
     isOver = true;
