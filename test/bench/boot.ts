@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,6 +73,9 @@ type BareCommand = {
   readonly gid: number;
   readonly runDirectory: string;
   readonly guestSocket: string;
+  readonly bootArchive: string;
+  /** The driver's copy for QEMU, which it removes once QEMU has read it. */
+  readonly initrd: string;
 };
 
 /** Boots one instance, copies its VMM's command line without the wait for the controller, and stops it. */
@@ -97,18 +101,23 @@ async function bareCommandOf(house: TestHouse): Promise<BareCommand> {
     gid,
     runDirectory,
     guestSocket: `${runDirectory}/guest.sock`,
+    bootArchive: `${house.place.stateDir}/instances/${machine.id}/boot.cpio`,
+    initrd: `${house.place.stateDir}/instances/${machine.id}/initrd.img`,
   };
 }
 
 async function timeBare(bare: BareCommand): Promise<number> {
   await mkdir(bare.runDirectory, { recursive: true });
   await runCommand('chown', [`${bare.uid}:${bare.gid}`, bare.runDirectory]);
+  await runCommand('cp', [bare.bootArchive, bare.initrd]);
+  await runCommand('chown', [`${bare.uid}:${bare.gid}`, bare.initrd]);
   const started = performance.now();
   const child = spawn(
     'setpriv',
     [`--reuid=${bare.uid}`, `--regid=${bare.gid}`, '--groups=1879048192', bare.program, ...bare.args],
     { stdio: 'ignore' },
   );
+  const ended = once(child, 'exit');
   const id = instanceId('bare');
   const links = openGuestLinks({ connect: (path) => connectUnix(path), onChange: () => undefined });
   try {
@@ -120,7 +129,7 @@ async function timeBare(bare: BareCommand): Promise<number> {
   } finally {
     links.close();
     child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await ended;
     await runCommand('rm', ['-rf', bare.runDirectory]);
   }
 }
