@@ -9,7 +9,7 @@ let up: Upstream;
 let guest: GuestEnd;
 
 beforeAll(async () => {
-  lab = await openLab({ limits: { headersMs: 600, helloMs: 600, bodyMs: 600, connections: 12, pending: 8 } });
+  lab = await openLab({ limits: { headersMs: 600, helloMs: 600, bodyMs: 600 } });
   up = await lab.upstream(['api.test']);
   guest = await lab.guest([grant()]);
 });
@@ -125,28 +125,6 @@ test('row 56: who dawdles in a CONNECT, a hello, a handshake, a head or a body i
   expect(await head).toMatch(/^HTTP\/1.1 408/);
   expect(await body).toMatch(/^HTTP\/1.1 408/);
   expect(lab.reasons()).toEqual(expect.arrayContaining(['HelloTimeout', 'RequestTimeout', 'BodyTimeout']));
-});
-
-test('row 57: beyond its cap an instance gets 503, and another is not affected', async () => {
-  const open = [];
-  for (let count = 0; count < 12; count += 1) open.push(await guest.tunnel('api.test'));
-  const one = await guest.dial('explicit');
-  expect(await readUntil(one, 'close')).toMatch(/^HTTP\/1.1 503 [^]*TooManyConnections/);
-  const other = await lab.guest([grant()], 'two');
-  expect((await other.get('api.test')).status).toBe(200);
-  for (const socket of open) socket.destroy();
-  await sleep(50);
-  expect((await guest.get('api.test')).status).toBe(200);
-});
-
-test('row 57: connections that say nothing are fewer still', async () => {
-  const open = [];
-  for (let count = 0; count < 8; count += 1) open.push(await guest.dial('tls'));
-  await sleep(50);
-  const one = await guest.dial('tls');
-  expect(await readUntil(one, 'close')).toBe('');
-  expect(lab.decisions.at(-1)).toMatchObject({ reason: 'TooManyConnections' });
-  for (const socket of open) socket.destroy();
 });
 
 test('keep-alive: many requests on one connection, each with the header', async () => {
