@@ -1,4 +1,5 @@
 import { statSync, watch } from 'node:fs';
+import { basename } from 'node:path';
 import { HypemanError } from '../errors.ts';
 import { errorCode } from './files.ts';
 
@@ -16,8 +17,9 @@ export type DirectoryWatch = {
 export function watchDirectory(path: string, onChange: (name: string | undefined) => void): DirectoryWatch {
   const before = identityOfDirectory(path);
   const watcher = openWatcher(path, onChange);
+  // A watch that failed has ended, as if its directory had.
   watcher.on('error', () => {
-    onChange(undefined);
+    onChange(basename(path));
   });
   const identity = identityOfDirectory(path);
   if (identity !== before)

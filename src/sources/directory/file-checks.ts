@@ -13,11 +13,12 @@ export type FileChecksOptions = {
 };
 
 type Check = {
-  dueAt: number;
   quietSince: number;
+  dueAt: number;
   timer: NodeJS.Timeout | undefined;
   isRunning: boolean;
   isStale: boolean;
+  isNew: boolean;
 };
 
 /**
@@ -30,7 +31,10 @@ export class FileChecks {
   readonly #waiting: string[] = [];
   #running = 0;
   #isClosed = false;
-  #idle: (() => void)[] = [];
+  #unseen = 0;
+  /** Who waits for every path to have been looked at once, and for none to need another look. */
+  readonly #untilSeen: (() => void)[] = [];
+  readonly #untilIdle: (() => void)[] = [];
 
   constructor(options: FileChecksOptions) {
     this.#options = options;
@@ -46,7 +50,9 @@ export class FileChecks {
         timer: undefined,
         isRunning: false,
         isStale: false,
+        isNew: true,
       };
+      this.#unseen += 1;
       this.#checks.set(path, fresh);
       this.#runLater(path, fresh, this.#options.delayMs);
       return;
@@ -57,12 +63,13 @@ export class FileChecks {
       this.#runLater(path, check, this.#options.delayMs);
   }
 
-  /** Resolves when no path waits for a look, or at the deadline. */
+  /** Resolves when every path was looked at and none needs another look, or the latter `deadlineMs` later. */
   async settled(deadlineMs: number): Promise<void> {
+    if (this.#unseen > 0) await new Promise<void>((resolve) => this.#untilSeen.push(resolve));
     if (this.#checks.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, deadlineMs);
-      this.#idle.push(() => {
+      this.#untilIdle.push(() => {
         clearTimeout(timer);
         resolve();
       });
@@ -73,7 +80,8 @@ export class FileChecks {
     this.#isClosed = true;
     for (const { timer } of this.#checks.values()) clearTimeout(timer);
     this.#checks.clear();
-    this.#tellIdle();
+    tell(this.#untilSeen);
+    tell(this.#untilIdle);
   }
 
   #runLater(path: string, check: Check, afterMs: number): void {
@@ -104,6 +112,7 @@ export class FileChecks {
     const againMs = await this.#looked(path, check);
     check.isRunning = false;
     this.#running -= 1;
+    this.#noteSeen(check);
     if (this.#isClosed) return;
     // Asked by a function: the flag may have been raised while the look took its time.
     if (isStale(check)) this.#runLater(path, check, this.#options.delayMs);
@@ -121,16 +130,22 @@ export class FileChecks {
     }
   }
 
-  #finish(path: string): void {
-    this.#checks.delete(path);
-    if (this.#checks.size === 0) this.#tellIdle();
+  #noteSeen(check: Check): void {
+    if (!check.isNew) return;
+    check.isNew = false;
+    this.#unseen -= 1;
+    if (this.#unseen === 0) tell(this.#untilSeen);
   }
 
-  #tellIdle(): void {
-    const idle = this.#idle;
-    this.#idle = [];
-    for (const resolve of idle) resolve();
+  #finish(path: string): void {
+    this.#checks.delete(path);
+    if (this.#checks.size === 0) tell(this.#untilIdle);
   }
+}
+
+/** Calls each one, once. */
+function tell(waiting: (() => void)[]): void {
+  for (const resolve of waiting.splice(0)) resolve();
 }
 
 function isStale(check: Check): boolean {

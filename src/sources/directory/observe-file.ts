@@ -27,26 +27,26 @@ export async function observeFile(path: string, knownSignature?: string): Promis
     const seen = await stat(path, { bigint: true });
     if (seen.isDirectory()) return { is: 'absent' };
     if (!seen.isFile()) return unreadable('is no regular file');
+    if (seen.size > BigInt(MAX_FILE_BYTES)) return unreadable(`is larger than ${MAX_FILE_BYTES / 1024} KiB`);
     if (signatureOf(seen) === knownSignature) return { is: 'same' };
-    return await readBounded(path);
+    return await readFileSeen(path, seen);
   } catch (error) {
     if (!isAbsence(error)) return unreadable(reasonFor(error));
     return (await isLink(path)) ? unreadable('is a link that leads nowhere') : { is: 'absent' };
   }
 }
 
-async function readBounded(path: string): Promise<Observation> {
-  // O_NONBLOCK: between stat and open a pipe may have taken the place of the file.
+async function readFileSeen(path: string, seen: BigIntStats): Promise<Observation> {
+  // O_NONBLOCK: since the stat a pipe may have taken the place of the file.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const before = await file.stat({ bigint: true });
-    if (!before.isFile()) return unreadable('is no regular file');
-    if (before.size > BigInt(MAX_FILE_BYTES))
-      return unreadable(`is larger than ${MAX_FILE_BYTES / 1024} KiB`);
-    const bytes = await file.readFile();
+    const buffer = Buffer.allocUnsafe(Number(seen.size) + 1);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     const after = await file.stat({ bigint: true });
-    if (signatureOf(before) !== signatureOf(after)) return unreadable('changes while it is read');
-    return { is: 'text', text: UTF8.decode(bytes), version: versionOf(after) };
+    if (signatureOf(seen) !== signatureOf(after) || BigInt(bytesRead) !== seen.size)
+      return unreadable('changes while it is read');
+    const text = UTF8.decode(buffer.subarray(0, bytesRead));
+    return { is: 'text', text, version: versionOf(after) };
   } catch (error) {
     if (error instanceof TypeError) return unreadable('is not UTF-8 text');
     throw error;

@@ -11,7 +11,6 @@ import { canonicalText } from '../spec-text.ts';
 import type { Declared } from '../source.ts';
 import type { DeclarationRecord, DeclarationRecords } from './declaration-records.ts';
 import type { Ledger, Standing } from './ledger.ts';
-import { inParallel } from './parallel.ts';
 
 /** What is in force of an instance. */
 export type InForce = { readonly instance: Instance; readonly spec: Mapping; readonly file: string };
@@ -44,8 +43,9 @@ export class Register {
   readonly #unsaved = new Map<InstanceKey, DeclarationRecord>();
   readonly #duplicates = new Map<Subject, string>();
   readonly #due = new Set<Subject>();
-  #draining: Promise<void> | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #inWork = new Set<Subject>();
+  readonly #untilSettled: (() => void)[] = [];
+  readonly #retries = new Set<NodeJS.Timeout>();
 
   constructor(options: RegisterOptions) {
     this.#options = options;
@@ -63,29 +63,36 @@ export class Register {
     return this.#secrets.get(key);
   }
 
-  /** These may stand otherwise than before. */
+  /** These may stand otherwise than before. One that waits for the disk holds up no other. */
   consider(subjects: readonly Subject[]): void {
     for (const subject of subjects) this.#due.add(subject);
-    if (this.#due.size > 0) this.#draining ??= this.#drain();
+    this.#next();
   }
 
   async settled(): Promise<void> {
-    while (this.#draining !== undefined) await this.#draining;
+    if (this.#inWork.size === 0) return;
+    await new Promise<void>((resolve) => this.#untilSettled.push(resolve));
   }
 
   close(): void {
-    clearTimeout(this.#retry);
+    for (const retry of this.#retries) clearTimeout(retry);
   }
 
-  async #drain(): Promise<void> {
-    while (this.#due.size > 0) {
-      const subjects = [...this.#due];
-      this.#due.clear();
-      await inParallel(subjects, WRITES_AT_ONCE, async (subject) => {
-        await this.#publishOrRetry(subject);
-      });
+  #next(): void {
+    for (const subject of this.#due) {
+      if (this.#inWork.size >= WRITES_AT_ONCE) return;
+      if (this.#inWork.has(subject)) continue;
+      this.#due.delete(subject);
+      this.#inWork.add(subject);
+      void this.#work(subject);
     }
-    this.#draining = undefined;
+    if (this.#inWork.size === 0) for (const resolve of this.#untilSettled.splice(0)) resolve();
+  }
+
+  async #work(subject: Subject): Promise<void> {
+    await this.#publishOrRetry(subject);
+    this.#inWork.delete(subject);
+    this.#next();
   }
 
   async #publishOrRetry(subject: Subject): Promise<void> {
@@ -95,10 +102,11 @@ export class Register {
       else this.#publishSecret(subject);
     } catch (error) {
       log.error({ subject, message: messageOf(error) }, 'declaration could not be recorded');
-      clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => {
+      const retry = setTimeout(() => {
+        this.#retries.delete(retry);
         this.consider([subject]);
       }, retryMs);
+      this.#retries.add(retry);
     }
   }
 

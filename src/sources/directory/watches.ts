@@ -80,9 +80,10 @@ export class Watches {
   }
 
   #hear(directory: string, watched: Watched, name: string | undefined): void {
-    // Its own name means that the directory itself went: an equal identity proves nothing, inodes are reused.
+    // Its own name means that the watch itself may have ended, whatever stands under the name now.
     const isOwn = name === basename(directory);
-    if (isOwn || name === undefined) this.#reopen(directory, watched);
+    if (isOwn) this.#reopen(directory, watched);
+    else if (name === undefined) this.renew(directory);
     const listeners =
       name === undefined || isOwn
         ? [...watched.named.values()].flatMap((set) => [...set])
