@@ -10,11 +10,14 @@ import type { Heartbeat, HeartbeatSettings } from './reconcile/heartbeat.ts';
 import type { Ports } from './reconcile/reconcile.ts';
 import type { Source } from './sources/source.ts';
 import { openVoice } from './voice.ts';
+import type { Announce } from './voice.ts';
 import { baseInitrdOf, newSalt } from './workshops.ts';
 import type { Bells, Workshops } from './workshops.ts';
 
 export type ControllerSettings = HeartbeatSettings & {
   readonly newId: () => InstanceId;
+  /** Hears where instances stand, a line each time it changes. */
+  readonly announce?: Announce;
   /** How often leftovers are looked for; default a minute. */
   readonly collectMs?: number;
 };
@@ -92,7 +95,7 @@ function portsOf(
   { workshops, source }: { readonly workshops: Workshops; readonly source: Source },
   hands: Hands,
   names: Map<InstanceId, InstanceKey>,
-  { newId }: ControllerSettings,
+  { newId, announce }: ControllerSettings,
 ): Ports {
   const act = openAct(hands);
   return {
@@ -102,7 +105,7 @@ function portsOf(
       await act(action, signal);
       if (action.kind === 'forget-instance') names.delete(action.identity.id);
     },
-    report: openVoice(source, Date.now),
+    report: openVoice(source, Date.now, announce),
     done: (key) => source.forget(key),
   };
 }

@@ -41,6 +41,7 @@ await runProgram(
         version,
         signal: stop.signal,
         newId,
+        isTerminal: process.stdout.isTTY,
         say: (line) => process.stdout.write(`${line}\n`),
       });
     },

@@ -23,6 +23,8 @@ export type RunContext = {
   readonly signal: AbortSignal;
   readonly newId: () => InstanceId;
   readonly say: (line: string) => void;
+  /** Somebody watches: progress is told in lines, beside the log. */
+  readonly isTerminal: boolean;
 };
 
 /** How long passes in hand may take to end when the controller is told to stop. */
@@ -56,7 +58,13 @@ export async function runController(options: RunOptions, context: RunContext): P
   const metrics = openMetrics(context.version);
   const controller = openController(
     { workshops, source, ring },
-    { concurrency: options.concurrency, resyncMs: options.resyncMs, metrics, newId: context.newId },
+    {
+      concurrency: options.concurrency,
+      resyncMs: options.resyncMs,
+      metrics,
+      newId: context.newId,
+      ...(context.isTerminal ? { announce: context.say } : {}),
+    },
     log,
   );
   const serving = await openDoors(options, context, { workshops, source, metrics, log });
