@@ -99,8 +99,10 @@ test('an upload limit holds in a real machine, is changed live, and is shown', a
     () => getInstance(house.place, 'other'),
     (seen) => seen?.status.network?.bandwidthUpload === '2MB/s',
   );
-  // The better of two: a machine that is busy with other tests can be slower, never faster.
-  const rate = Math.max(await rateOf('other', '/big'), await rateOf('other', '/big'));
+  // The best of some: a machine that is busy with other tests can be slower, never faster.
+  let rate = 0;
+  for (let tries = 0; tries < 5 && rate < 0.9 * 2 * 1024 * 1024; tries += 1)
+    rate = Math.max(rate, await rateOf('other', '/big'));
   expect(rate / (2 * 1024 * 1024)).toBeGreaterThan(0.9);
   expect(rate / (2 * 1024 * 1024)).toBeLessThan(1.1);
   expect((await getInstance(house.place, 'other'))?.status.startedAt).toBe(before);
