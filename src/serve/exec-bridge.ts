@@ -7,6 +7,7 @@ import { drained } from './drained.ts';
 import { encodeFrame, framesOf } from './exec-frames.ts';
 import type { ExecFrame } from './exec-frames.ts';
 import { ExecOutput } from './exec-output.ts';
+import { whenReachable } from './when-reachable.ts';
 
 const SIGHUP = 1;
 /** How long a client may take to fetch the last frame before its connection is cut. */
@@ -38,7 +39,8 @@ async function startProgram(
   const first = await frames.next();
   if (first.done === true || first.value.is !== 'start')
     throw new HypemanError('invalid', 'BadFrame', 'an exec connection begins with its request');
-  return links.exec(id, first.value.request);
+  const { request } = first.value;
+  return whenReachable(() => links.exec(id, request));
 }
 
 /** Carries both directions; gives the exit code once the output that came before it is sent. */

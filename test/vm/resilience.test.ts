@@ -52,7 +52,11 @@ test('a restart of the controller does not touch a machine, its address or its n
   expect(after?.status.network).toEqual(before.status.network);
   expect(after?.status.startedAt).toBe(before.status.startedAt);
   expect(after?.metadata.uid).toBe(before.metadata.uid);
-  expect((await cli(house.place, 'exec', 'boot', '--', 'echo', 'alive')).stdout).toBe('alive');
+  await eventually(
+    'exec',
+    () => cli(house.place, 'exec', 'boot', '--', 'echo', 'alive'),
+    ({ stdout }) => stdout === 'alive',
+  );
 });
 
 test('a VMM killed from outside is healed with the same address', async () => {
