@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** A busy machine may steal a deadline once; a fault is there the second time too. */
+const RETRY = 1;
+
 /** Three speeds: `unit` on every save, `host` needs root and Debian's tools, `vm` boots real machines. */
 export default defineConfig({
   test: {
@@ -9,6 +12,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           sequence: { groupOrder: 0 },
+          retry: RETRY,
+          testTimeout: 20_000,
           include: ['test/{unit,property,golden,conformance}/**/*.test.ts'],
         },
       },
@@ -16,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'host',
           sequence: { groupOrder: 1 },
+          retry: RETRY,
           include: ['test/{host,hostile}/**/*.test.ts'],
           // Some measure rates: a machine that is busy with the others would falsify them.
           maxWorkers: 2,
@@ -27,6 +33,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           sequence: { groupOrder: 2 },
+          retry: RETRY,
           include: ['test/vm/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
