@@ -1,6 +1,6 @@
 import { rename, rm, unlink, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
   declaredDirectory,
   instanceYaml,
@@ -134,6 +134,16 @@ function expectRules(place: DeclaredDirectory, { contents, said }: Rules): void 
   } else expect(isRefused(declared)).toBe(true);
 }
 
+/** A new uid waits for the disk, and the disk may be busy. */
+async function eventuallyByRules(place: DeclaredDirectory, rules: Rules): Promise<void> {
+  await vi.waitFor(
+    () => {
+      expectRules(place, rules);
+    },
+    { timeout: 5_000, interval: 20 },
+  );
+}
+
 async function live(steps: readonly Step[]): Promise<void> {
   const place = await declaredDirectory();
   try {
@@ -141,10 +151,10 @@ async function live(steps: readonly Step[]): Promise<void> {
     await place.open({ timing: TIMING });
     for (const one of steps) {
       await perform(place, rules, one);
-      if (!('file' in one)) expectRules(place, rules);
+      if (!('file' in one)) await eventuallyByRules(place, rules);
     }
     await perform(place, rules, { do: 'wait' });
-    expectRules(place, rules);
+    await eventuallyByRules(place, rules);
     await expectHealing(place);
   } finally {
     await place.remove();
@@ -154,8 +164,8 @@ async function live(steps: readonly Step[]): Promise<void> {
 /** A good text heals everything, whatever came before, and is the same instance if there was one. */
 async function expectHealing(place: DeclaredDirectory): Promise<void> {
   const uid = uidOf(place.declared('web'));
-  await rm(`${place.watch}/b.yaml`, { force: true });
   await writeFile(`${place.watch}/a.yaml`, instanceYaml('web', { vcpus: 12 }));
+  await rm(`${place.watch}/b.yaml`, { force: true });
   const healed = await place.until('web', (now) => isSound(now) && vcpusOf(now) === 12, 'healed');
   if (uid !== '') expect(uidOf(healed)).toBe(uid);
   await unlink(`${place.watch}/a.yaml`);

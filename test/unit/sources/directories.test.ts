@@ -57,6 +57,20 @@ describe('the directory itself', () => {
     },
   );
 
+  test('a removal that takes its time deletes nothing on the way', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    for (const name of names) await place.write(`${name}.yaml`, instanceYaml(name));
+    await place.open();
+    for (const name of names) {
+      await unlink(`${place.watch}/${name}.yaml`);
+      await pause(100);
+    }
+    await rm(place.watch, { recursive: true });
+    await graceTwice();
+    for (const name of names)
+      expect(place.declared(name)).toMatchObject({ is: 'wanted', refused: { reason: 'SourceLost' } });
+  });
+
   test('with pruneAll at the start what is lost is gone', async () => {
     await place.write('a.yaml', instanceYaml('a'));
     await place.open();
