@@ -1,10 +1,15 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
 import { createId } from '@paralleldrive/cuid2';
 import { runProgram } from './cli/program.ts';
 import { readBootId } from './host/processes.ts';
 import { instanceId } from './machine/ids.ts';
 import type { InstanceId } from './machine/ids.ts';
+
+// Short-lived text otherwise grows V8's young generation: 10,000 files read took 290 MB, with these 165 MB.
+setFlagsFromString('--max-semi-space-size=4');
+setFlagsFromString('--semi-space-growth-factor=1');
 
 /** The front door: everything that is the process's own (settings, streams, signals) enters here. */
 const stop = new AbortController();

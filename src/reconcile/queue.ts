@@ -27,6 +27,12 @@ export type QueueSettings = {
 };
 
 /**
+ * Resyncs come no closer than this on average, however many keys rest: a look costs 2 ms or so, and at rest
+ * the controller is to burn no CPU. Events, not resyncs, are how changes are heard.
+ */
+const RESYNC_APART_MS = 500;
+
+/**
  * Keys and nothing else: what is to be done is read from the present when a key's turn comes. One worker
  * per key; a key that arrives while in work runs once more; the earliest time wins.
  */
@@ -179,7 +185,8 @@ export class Queue<K> {
 
   /** Spread by a tenth each way, so that ten thousand keys that came at once do not return at once. */
   #resyncAfter(): number {
-    return this.#settings.resyncMs * (0.9 + 0.2 * this.#settings.random());
+    const period = Math.max(this.#settings.resyncMs, this.#resting.size * RESYNC_APART_MS);
+    return period * (0.9 + 0.2 * this.#settings.random());
   }
 
   /** One timer for the earliest key of all; none while every worker is busy, for then nothing could start. */
