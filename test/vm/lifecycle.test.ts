@@ -90,12 +90,12 @@ describe('the life of one declared file', () => {
     expect(stdout).toBe('kept');
   });
 
-  test('exec passes arguments, input, exit codes and a terminal', async () => {
+  test('exec passes arguments, both outputs and exit codes, and runs in this very guest', async () => {
     const exit = await cli(house.place, 'exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7');
     expect(exit).toMatchObject({ exitCode: 7, stdout: 'out' });
     expect(exit.stderr).toContain('err');
-    const { stdout } = await cli(house.place, 'exec', 'web', '--', 'nslookup', '-type=a', 'localhost');
-    expect(stdout).toBeDefined();
+    const { stdout } = await cli(house.place, 'exec', 'web', '--', 'hostname');
+    expect(stdout).toBe('web');
   });
 
   test('an invalid edit keeps the machine, reports every problem, and heals', async () => {
