@@ -22,7 +22,7 @@ export type Bystander = {
  * there while it runs, and its guest is as far as its record says. The sockets of both speak to one
  * listener only.
  */
-export function bystanderEyes(bystander: Bystander): Pick<Eyes, 'drivers' | 'network' | 'links'> {
+export function bystanderEyes(bystander: Bystander): Pick<Eyes, 'drivers' | 'network' | 'egress' | 'links'> {
   const { roots, records } = bystander;
   const byId = new Map(records.map((record) => [record.identity.id, record]));
   const seen = ({ paths }: Pick<MachineRef, 'paths'>): Promise<MachineState> =>
@@ -42,6 +42,7 @@ export function bystanderEyes(bystander: Bystander): Pick<Eyes, 'drivers' | 'net
         };
       },
     },
+    egress: { inForce: () => undefined, problem: () => undefined },
     links: {
       look: (id) => {
         const startedAt = byId.get(id)?.run?.readyAt;

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { HypemanError } from './errors.ts';
 import { openQemuDriver } from './drivers/qemu/driver.ts';
+import type { Egress } from './egress/egress.ts';
+import { openEgress } from './egress/open-egress.ts';
 import { cmdlineFor } from './guest/cmdline.ts';
 import type { GuestLinks } from './guest/guest-links.ts';
 import { findKernel } from './guest/kernel.ts';
@@ -13,7 +15,7 @@ import { openImageStore } from './images/open-image-store.ts';
 import type { Logger } from './log.ts';
 import { openHostFacts } from './look/host-facts.ts';
 import type { Driver, Drivers } from './machine/driver.ts';
-import { installationTag } from './machine/ids.ts';
+import { installationTag, instanceId } from './machine/ids.ts';
 import type { InstanceId } from './machine/ids.ts';
 import type { Hypervisor } from './machine/machine.ts';
 import { SHARED_GID } from './machine/owner.ts';
@@ -51,6 +53,7 @@ export type Workshops = {
   readonly images: ImageStore;
   readonly network: Network;
   readonly addresses: AddressPool;
+  readonly egress: Omit<Egress, 'close' | 'end'>;
   readonly links: GuestLinks;
   readonly drivers: Drivers;
   readonly hostFacts: () => Promise<HostFacts>;
@@ -91,12 +94,20 @@ export async function openWorkshops(
     tag,
     onForeignChange: bells.network,
   });
+  const egress = await openEgress({
+    roots,
+    bootId,
+    log,
+    onChange: (instance) => {
+      bells.instance(instanceId(instance));
+    },
+  });
   return {
-    ...{ roots, tag, storage, images, network, addresses, links, drivers },
+    ...{ roots, tag, storage, egress, images, network, addresses, links, drivers },
     hostFacts: openFacts(settings, drivers, bootId),
     close: async () => {
       links.close();
-      await Promise.all([images.close(), network.close(), driver.close()]);
+      await Promise.all([images.close(), network.close(), egress.close(), driver.close()]);
     },
   };
 }

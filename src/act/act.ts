@@ -6,6 +6,7 @@ import type { Hypervisor } from '../machine/machine.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
+import { putPolicy } from './put-policy.ts';
 import { writeBoot } from './write-boot.ts';
 
 /** Performs one action. Every one may be repeated; none waits for something slow. */
@@ -29,7 +30,7 @@ export function openAct(hands: Hands): Act {
       case 'create-tap':
         return hands.network.createTap(action.identity);
       case 'guard-tap':
-        return hands.network.guardTap(action.identity);
+        return hands.network.guardTap(action.identity, action.mediation);
       case 'shape-tap':
         return hands.network.shapeTap(action.identity, action.shaping);
       case 'remove-network':
@@ -40,6 +41,13 @@ export function openAct(hands: Hands): Act {
         return startMachine(hands, action, signal);
       case 'request-shutdown':
         return requestShutdown(hands, action, signal);
+      case 'put-policy':
+        return putPolicy(hands, action);
+      case 'remove-policy':
+        return hands.egress.remove(action.id, { forget: action.forget });
+      case 'trust-authority':
+        hands.links.trustAuthority(action.id, action.authority);
+        return;
       case 'acknowledge-exit':
         hands.links.acknowledgeExit(action.id);
         return;

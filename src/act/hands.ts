@@ -1,3 +1,4 @@
+import type { Egress } from '../egress/egress.ts';
 import type { GuestLinks } from '../guest/guest-links.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { Drivers } from '../machine/driver.ts';
@@ -15,6 +16,7 @@ export type Hands = {
   readonly images: ImageStore;
   readonly network: Network;
   readonly addresses: AddressPool;
+  readonly egress: Pick<Egress, 'put' | 'remove' | 'known'>;
   readonly links: GuestLinks;
   readonly drivers: Drivers;
   readonly roots: Roots;

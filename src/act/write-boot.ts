@@ -5,6 +5,7 @@ import type { Fields } from '../machine/record.ts';
 import type { Action } from '../plan/action.ts';
 import { ENV_FIELD_PREFIX } from '../plan/fields.ts';
 import { environmentDigests } from '../secrets/environment.ts';
+import { guestEnvironment } from '../secrets/guest-environment.ts';
 import type { Hands } from './hands.ts';
 
 /**
@@ -13,7 +14,7 @@ import type { Hands } from './hands.ts';
  */
 export async function writeBoot(
   hands: Hands,
-  { key, boot, fields }: Extract<Action, { kind: 'write-boot' }>,
+  { key, boot, fields, disguise }: Extract<Action, { kind: 'write-boot' }>,
 ): Promise<void> {
   const record = hands.storage.recordOf(key);
   if (record === undefined)
@@ -21,7 +22,8 @@ export async function writeBoot(
   const environment = await hands.environmentOf(key);
   if (environment.is === 'missing')
     throw new HypemanError('transient', environment.reason, environment.message);
-  const digests = environmentDigests(environment.values, record.identity.salt);
+  const values = guestEnvironment(environment.values, disguise);
+  const digests = environmentDigests(values, record.identity.salt);
   if (!sameEnvironment(digests, fields))
     throw new HypemanError(
       'transient',
@@ -32,7 +34,7 @@ export async function writeBoot(
     base: await hands.baseInitrd(),
     paths: pathsFor(hands.roots, boot.id),
     boot,
-    env: environment.values,
+    env: values,
     fields,
     owner: record.identity.owner,
   });

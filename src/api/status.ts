@@ -42,6 +42,11 @@ export type InstanceStatus = {
   readonly vcpus?: number;
   readonly overlaySize?: string;
   readonly diskIoBps?: string;
+  readonly credentials?: readonly {
+    readonly name: string;
+    readonly generation: number;
+    readonly rotatedAt?: string;
+  }[];
   readonly restarts?: number;
   readonly nodeName?: string;
   readonly conditions: readonly Condition[];

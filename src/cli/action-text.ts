@@ -29,6 +29,12 @@ export function actionText(action: Action): string {
       return `start a ${action.hypervisor} machine: ${action.machine.vcpus} vCPUs, ${sizeText(action.machine.memoryBytes)}`;
     case 'request-shutdown':
       return `ask the guest to shut down within ${action.graceMs / 1000} s`;
+    case 'put-policy':
+      return `put its egress policy in force: ${action.policy.grants.length} rules, mode ${action.policy.mode}`;
+    case 'remove-policy':
+      return 'take its egress policy away';
+    case 'trust-authority':
+      return 'have the guest trust the CA of its egress proxy';
     case 'acknowledge-exit':
       return "take note of the program's exit";
     case 'kill-machine':

@@ -1,6 +1,7 @@
 import type { InstanceCounters } from './audit-trail.ts';
 import type { Decision } from './audit.ts';
-import type { ListenerPorts, Policy } from './policy.ts';
+import type { ListenerPorts } from '../machine/egress.ts';
+import type { Policy } from './policy.ts';
 
 /** What the process answers for when it has taken a policy. */
 export type InForce = {

@@ -2,7 +2,8 @@ import type { AuditTrail } from './audit-trail.ts';
 import type { OwnedAuthority } from './authority/open-authority.ts';
 import type { InForce } from './egress.ts';
 import type { OwnedPolicies } from './policies.ts';
-import type { ListenerPorts, Policy } from './policy.ts';
+import type { ListenerPorts } from '../machine/egress.ts';
+import type { Policy } from './policy.ts';
 import type { Listed } from './control/words.ts';
 
 /** The listeners of all instances. */

@@ -1,3 +1,4 @@
+import type { EgressMode } from '../machine/egress.ts';
 import type { Secret } from '../secrets/secret.ts';
 
 /** `api.openai.com`, an address, or `*.openai.com` (one more label, never the apex); empty hosts mean every destination. */
@@ -28,18 +29,8 @@ export type Policy = {
   readonly guest: string;
   /** Where its listeners are bound: the gateway's address. */
   readonly gateway: string;
-  readonly mode: 'all' | 'http_https_only';
+  readonly mode: EgressMode;
   /** Of the declaration; told back in the acknowledgement. */
   readonly generation: number;
   readonly grants: readonly Grant[];
-};
-
-/** The ports on the gateway that belong to one instance alone. */
-export type ListenerPorts = {
-  /** HTTP proxy: CONNECT and absolute-form. */
-  readonly explicit: number;
-  /** Redirected TCP 443: the ClientHello tells the host. */
-  readonly tls: number;
-  /** Redirected TCP 80: the Host header tells it. */
-  readonly http: number;
 };

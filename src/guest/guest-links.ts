@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { Authority } from '../machine/egress.ts';
 import type { GuestState } from '../machine/guest.ts';
 import type { InstanceId } from '../machine/ids.ts';
 
@@ -42,6 +43,8 @@ export type GuestLinks = {
   acknowledgeExit(id: InstanceId): void;
   /** Asks init to end the program with its stop signal, to kill it after `graceMs`, and to power off. */
   shutdown(id: InstanceId, graceMs: number): void;
+  /** Has init install this CA where programs look for one; the outcome is in its state, by fingerprint. */
+  trustAuthority(id: InstanceId, authority: Authority): void;
   setClock(id: InstanceId, epochMs: number): void;
   reseed(id: InstanceId, entropy: Uint8Array): void;
   /** These four throw `GuestUnreachable`, or `AgentSkipped` where skipGuestAgent was asked for. */

@@ -61,13 +61,21 @@ export function openGuestLinks(options: {
 /** Said when somebody listens; what is still wanted is said again by the next look. */
 function controls(
   to: (id: InstanceId) => Connection | undefined,
-): Pick<GuestLinks, 'acknowledgeExit' | 'shutdown' | 'setClock' | 'reseed'> {
+): Pick<GuestLinks, 'acknowledgeExit' | 'shutdown' | 'trustAuthority' | 'setClock' | 'reseed'> {
   return {
     acknowledgeExit: (id) => to(id)?.control(FROM_HOST.acknowledge),
     shutdown: (id, graceMs) => {
       const grace = Math.min(Math.max(0, Math.round(graceMs)), 0xffffffff);
       to(id)?.control(FROM_HOST.shutdown, numberBytes(grace));
     },
+    trustAuthority: (id, { certificate, fingerprint }) =>
+      to(id)?.control(
+        FROM_HOST.trust,
+        recordBytes([
+          ['f', fingerprint],
+          ['c', certificate],
+        ]),
+      ),
     setClock: (id, epochMs) => {
       const bytes = Buffer.alloc(8);
       bytes.writeBigUInt64LE(BigInt(Math.round(epochMs)));

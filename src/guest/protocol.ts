@@ -33,6 +33,8 @@ export const FROM_HOST = {
   clock: 4,
   /** 1 to 512 bytes of entropy */
   reseed: 5,
+  /** Records: f fingerprint, c certificate (PEM). The outcome is in STATE. */
+  trust: 6,
   /** Records: a argument, e NAME=value, w directory, c columns, r rows; the last two ask for a terminal. */
   exec: 16,
   /** Records: p path. Answered by STATED, ABSENT or FAILED. */

@@ -1,21 +1,52 @@
+import type { Instance } from '../api/instance.ts';
+import { fillPolicy } from '../egress/fill-policy.ts';
+import { revisionOf } from '../egress/revision.ts';
+import type { PolicyShape } from '../machine/egress.ts';
 import type { InstanceKey } from '../machine/ids.ts';
-import type { Desired, Environment } from '../plan/world.ts';
+import type { Identity } from '../machine/record.ts';
+import { disguiseOf, policyFor } from '../plan/policy-for.ts';
+import type { CredentialsState, Desired, Environment } from '../plan/world.ts';
+import { digestOf } from '../secrets/digest.ts';
 import { environmentDigests } from '../secrets/environment.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import { guestEnvironment } from '../secrets/guest-environment.ts';
 import type { Declarations } from './eyes.ts';
 
-/** What is declared under a key, its environment as digests under `salt`: no value enters the World. */
+/** What is declared under a key, its environment as digests under the identity's salt: no value enters the World. */
 export async function desiredOf(
   declarations: Declarations,
   key: InstanceKey,
-  salt: string,
+  identity: Identity | 'unneeded',
 ): Promise<Desired> {
   const declared = declarations.declared(key);
   if (declared.is !== 'wanted') return declared;
-  return { ...declared, environment: environmentFrom(await declarations.environmentOf(key), salt) };
+  const { instance, generation } = declared;
+  const environment = await declarations.environmentOf(key);
+  const policy = identity === 'unneeded' ? undefined : policyFor(instance, { key, identity, generation });
+  const salt = identity === 'unneeded' ? '' : identity.salt;
+  return {
+    ...declared,
+    environment: environmentFrom(instance, environment, salt),
+    credentials: policy === undefined ? { is: 'none' } : credentialsFrom(policy, environment, salt),
+  };
 }
 
-function environmentFrom(environment: DeclaredEnvironment, salt: string): Environment {
+function environmentFrom(instance: Instance, environment: DeclaredEnvironment, salt: string): Environment {
   if (environment.is === 'missing') return environment;
-  return { is: 'ready', digests: environmentDigests(environment.values, salt) };
+  const values = guestEnvironment(environment.values, disguiseOf(instance));
+  return { is: 'ready', digests: environmentDigests(values, salt) };
+}
+
+function credentialsFrom(
+  shape: PolicyShape,
+  environment: DeclaredEnvironment,
+  salt: string,
+): CredentialsState {
+  if (environment.is === 'missing') return environment;
+  const filled = fillPolicy(shape, environment.values);
+  if (filled.is === 'missing') return filled;
+  const { policy } = filled;
+  const digests: Record<string, string> = {};
+  for (const { credential, value } of policy.grants) digests[credential] = digestOf(value, salt);
+  return { is: 'ready', revision: revisionOf(policy, salt), digests };
 }

@@ -1,4 +1,5 @@
 import type { Instance } from '../api/instance.ts';
+import type { Egress } from '../egress/egress.ts';
 import type { GuestLinks } from '../guest/guest-links.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { Driver } from '../machine/driver.ts';
@@ -31,6 +32,7 @@ export type Eyes = {
   readonly images: Pick<ImageStore, 'look'>;
   readonly network: Pick<Network, 'look'>;
   readonly addresses: Pick<AddressPool, 'lease'>;
+  readonly egress: Pick<Egress, 'inForce' | 'problem'>;
   readonly links: Pick<GuestLinks, 'look' | 'lastTold'>;
   readonly drivers: Readonly<Partial<Record<Hypervisor, Pick<Driver, 'observe'>>>>;
   readonly hostFacts: () => Promise<HostFacts>;

@@ -6,6 +6,7 @@ import type { InstanceRecord } from '../machine/record.ts';
 import type { Desired, HostFacts, World } from '../plan/world.ts';
 import { readBootFields } from '../guest/boot-archive.ts';
 import { desiredOf } from './desired.ts';
+import { seeEgress } from './egress.ts';
 import type { Eyes } from './eyes.ts';
 import { openProposals } from './proposals.ts';
 
@@ -20,8 +21,7 @@ export function openLook(eyes: Eyes): Look {
     const wantsProposal = record === undefined && eyes.declarations.declared(key).is === 'wanted';
     if (!wantsProposal) proposals.settle(key);
     const proposal = record?.identity ?? (wantsProposal ? proposals.of(key) : 'unneeded');
-    const salt = proposal === 'unneeded' ? '' : proposal.salt;
-    const desired = await desiredOf(eyes.declarations, key, salt);
+    const desired = await desiredOf(eyes.declarations, key, proposal);
     const base = { key, now: eyes.now(), desired, host, proposal } as const;
     const images = await seeImages(eyes, desired, record);
     if (record === undefined) return { ...base, ...images, ...NOTHING };
@@ -36,6 +36,7 @@ const NOTHING = {
   overlay: { state: 'absent' },
   network: { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} },
   boot: { state: 'absent' },
+  egress: { policy: { state: 'absent' } },
   machine: { state: 'absent' },
   guest: { state: 'silent' },
 } as const satisfies Partial<World>;
@@ -61,7 +62,7 @@ async function seeRecorded(
   eyes: Eyes,
   recorded: Recorded,
   signal: AbortSignal,
-): Promise<Pick<World, 'record' | 'overlay' | 'network' | 'boot' | 'machine' | 'guest'>> {
+): Promise<Pick<World, 'record' | 'overlay' | 'network' | 'boot' | 'egress' | 'machine' | 'guest'>> {
   const { record, host } = recorded;
   const { identity } = record;
   const paths = pathsFor(host.roots, identity.id);
@@ -76,6 +77,7 @@ async function seeRecorded(
     overlay: bytes === undefined ? { state: 'absent' } : { state: 'ready', bytes },
     network,
     boot: fields === undefined ? { state: 'absent' } : { state: 'ready', fields },
+    egress: seeEgress(eyes.egress, identity.id),
     machine,
     guest: seeGuest(eyes, record, machine, paths.guestSocket),
   };

@@ -1,4 +1,13 @@
+import type { Authority } from './egress.ts';
 import type { InstanceId } from './ids.ts';
+
+/** What of the declared environment is replaced before the guest has it. */
+export type Disguise = {
+  /** Variables that are left out: the sources of credentials. */
+  readonly withheld: readonly string[];
+  /** Variables that are put in, with their text: `mock-NAME` under NAME. */
+  readonly placeholders: Readonly<Record<string, string>>;
+};
 
 /** What init is told at boot, but for the values of the environment. */
 export type BootDescription = {
@@ -13,4 +22,12 @@ export type BootDescription = {
   readonly stopSignal: string;
   readonly agent: boolean;
   readonly network?: { readonly ip: string; readonly gateway: string; readonly mac: string };
+  /** What a mediated guest is told: its proxy and the CA to trust. */
+  readonly egress?: {
+    /** `http://10.100.0.1:3128`: the value of HTTP_PROXY and HTTPS_PROXY. */
+    readonly proxy: string;
+    /** The value of NO_PROXY. */
+    readonly noProxy: string;
+    readonly authority: Authority;
+  };
 };

@@ -1,3 +1,5 @@
+import type { GuestTrust } from './egress.ts';
+
 /**
  * What init last said over the control channel. `silent` covers "not connected yet" and "has not
  * spoken yet". A guest is hostile: every word here may be a lie about itself, and about itself only.
@@ -5,7 +7,13 @@
 export type GuestState =
   | { readonly state: 'silent' }
   | { readonly state: 'booting' }
-  | { readonly state: 'started'; readonly startedAt: number; readonly agentReady: boolean }
+  | {
+      readonly state: 'started';
+      readonly startedAt: number;
+      readonly agentReady: boolean;
+      /** Absent: an init that does not speak of it. */
+      readonly trust?: GuestTrust;
+    }
   | { readonly state: 'exited'; readonly exit: ProgramExit };
 
 /**

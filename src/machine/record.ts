@@ -51,6 +51,10 @@ export type InstanceRecord = {
   readonly restarts: number;
   /** Ends in a row that nobody asked for, without ten good minutes in between: the exponent of the backoff. */
   readonly failures: number;
+  /** By the credential's name: what the proxy was last seen to have. Digests are keyed with the identity's salt. */
+  readonly credentials?: Readonly<
+    Record<string, { readonly digest: string; readonly generation: number; readonly rotatedAt: number }>
+  >;
   /** The annotation `hypeman.dev/restartedAt` as of the last start. */
   readonly restartedAt?: string;
 };

@@ -1,3 +1,4 @@
+import type { Mediation } from '../machine/egress.ts';
 import type { InstanceKey, TapName } from '../machine/ids.ts';
 import type { NetworkState, Shaping } from '../machine/network.ts';
 import type { Identity } from '../machine/record.ts';
@@ -10,8 +11,11 @@ export type Network = {
   /** Answers from one shared listing of taps, rules and qdiscs that is at most `maxAgeMs` old. */
   look(identity: Identity): Promise<NetworkState>;
   createTap(identity: Identity): Promise<void>;
-  /** In one nftables transaction; creates the table when it is missing. Safe to repeat. */
-  guardTap(identity: Identity): Promise<void>;
+  /**
+   * In one nftables transaction; creates the table when it is missing. Safe to repeat. With `mediation` the guest
+   * is sent to its own ports of the egress proxy, and everything that its mode does not allow is refused.
+   */
+  guardTap(identity: Identity, mediation?: Mediation): Promise<void>;
   shapeTap(identity: Identity, shaping: Shaping): Promise<void>;
   /** Tap first, then its rules and shaping: a guard is never lifted while a machine could send. */
   remove(identity: Identity): Promise<void>;

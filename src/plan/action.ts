@@ -1,7 +1,8 @@
 import type { Identity, InstanceRecord, Fields } from '../machine/record.ts';
+import type { Authority, Mediation, PolicyShape } from '../machine/egress.ts';
 import type { InstanceId, InstanceKey } from '../machine/ids.ts';
 import type { Hypervisor, Machine } from '../machine/machine.ts';
-import type { BootDescription } from '../machine/boot.ts';
+import type { BootDescription, Disguise } from '../machine/boot.ts';
 import type { Shaping } from '../machine/network.ts';
 
 /**
@@ -20,7 +21,13 @@ export type Action =
   | { readonly kind: 'grow-overlay'; readonly id: InstanceId; readonly bytes: number }
   | { readonly kind: 'remove-overlay'; readonly id: InstanceId }
   | { readonly kind: 'create-tap'; readonly identity: Identity }
-  | { readonly kind: 'guard-tap'; readonly identity: Identity }
+  | { readonly kind: 'guard-tap'; readonly identity: Identity; readonly mediation?: Mediation }
+  /** The values are fetched by the hands, and refused when `revision` is not theirs. */
+  | { readonly kind: 'put-policy'; readonly policy: PolicyShape; readonly revision: string }
+  /** `forget` removes the CA too. */
+  | { readonly kind: 'remove-policy'; readonly id: InstanceId; readonly forget: boolean }
+  /** Under a guest that runs: init installs the CA and says so in its state. */
+  | { readonly kind: 'trust-authority'; readonly id: InstanceId; readonly authority: Authority }
   | { readonly kind: 'shape-tap'; readonly identity: Identity; readonly shaping: Shaping }
   | { readonly kind: 'remove-network'; readonly identity: Identity }
   /** Values of the environment are fetched by the hands; `fields` says which ones were meant. */
@@ -29,6 +36,7 @@ export type Action =
       readonly key: InstanceKey;
       readonly boot: BootDescription;
       readonly fields: Fields;
+      readonly disguise: Disguise;
     }
   | { readonly kind: 'start-machine'; readonly hypervisor: Hypervisor; readonly machine: Machine }
   | {

@@ -41,11 +41,17 @@ function afterAction(world: World, action: Action): World {
     case 'create-tap':
       return { ...world, network: { ...world.network, tap: { state: 'up', name: action.identity.tap } } };
     case 'guard-tap':
-      return { ...world, network: { ...world.network, guard: { state: 'guarded' } } };
+      return { ...world, network: { ...world.network, guard: guardedBy(action) } };
     case 'shape-tap':
       return { ...world, network: { ...world.network, shaping: action.shaping } };
     case 'remove-network':
       return { ...world, network: { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} } };
+    case 'put-policy':
+      return { ...world, egress: { policy: { ...FORESEEN_POLICY, revision: action.revision } } };
+    case 'remove-policy':
+      return { ...world, egress: { policy: { state: 'absent' } } };
+    case 'trust-authority':
+      return { ...world, guest: trusting(world.guest, action.authority.fingerprint) };
     case 'write-boot':
       return { ...world, boot: { state: 'ready', fields: action.fields } };
     case 'start-machine':
@@ -60,6 +66,23 @@ function afterAction(world: World, action: Action): World {
     default:
       return unreachable(action);
   }
+}
+
+type Guarding = Extract<Action, { kind: 'guard-tap' }>;
+
+function guardedBy({ mediation }: Guarding): World['network']['guard'] {
+  return { state: 'guarded', ...(mediation === undefined ? {} : { mediation }) };
+}
+
+/** Ports and CA are known only when there is a proxy to have them. */
+const FORESEEN_POLICY = {
+  state: 'in-force',
+  ports: { explicit: 1, tls: 2, http: 3, dns: 4 },
+  authority: { certificate: '', fingerprint: '' },
+} as const;
+
+function trusting(guest: World['guest'], fingerprint: string): World['guest'] {
+  return guest.state === 'started' ? { ...guest, trust: { state: 'installed', fingerprint } } : guest;
 }
 
 /** Time passes: a pull has ended well, a guest that boots has started its program. */

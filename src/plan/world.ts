@@ -1,4 +1,5 @@
 import type { Instance } from '../api/instance.ts';
+import type { EgressState } from '../machine/egress.ts';
 import type { GuestState } from '../machine/guest.ts';
 import type { ImageState } from '../machine/image.ts';
 import type { InstanceKey } from '../machine/ids.ts';
@@ -26,6 +27,7 @@ export type World = {
   readonly network: NetworkState;
   /** The boot archive on disk, and what it was made from. */
   readonly boot: { readonly state: 'absent' } | { readonly state: 'ready'; readonly fields: Fields };
+  readonly egress: EgressState;
   readonly machine: MachineState;
   readonly guest: GuestState;
 };
@@ -38,6 +40,7 @@ export type Desired =
       readonly generation: number;
       readonly instance: Instance;
       readonly environment: Environment;
+      readonly credentials: CredentialsState;
       /** The newest text of the declaration was refused; `instance` is the last good one. */
       readonly refused?: Refusal;
     }
@@ -48,9 +51,25 @@ export type Desired =
 /** `Invalid`: the text is refused. `SourceLost`: the directory or the server cannot be read. */
 export type Refusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };
 
-/** env and envFrom merged: the name of each variable, and its value as a digest keyed with the instance's salt. */
+/**
+ * The guest's part of env and envFrom, placeholders in place of credentials: the name of each variable, and its
+ * value as a digest keyed with the instance's salt.
+ */
 export type Environment =
   | { readonly is: 'ready'; readonly digests: Fields }
+  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+
+/** The policy that the spec asks for, its values seen: what the proxy should hold. */
+export type CredentialsState =
+  /** No mediation is asked for. */
+  | { readonly is: 'none' }
+  | {
+      readonly is: 'ready';
+      /** Of the whole policy; equal to the one in force when the proxy is current. */
+      readonly revision: string;
+      /** By credential name, of its value, keyed with the instance's salt. */
+      readonly digests: Fields;
+    }
   | { readonly is: 'missing'; readonly reason: string; readonly message: string };
 
 export type HostFacts = {

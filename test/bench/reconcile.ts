@@ -13,7 +13,7 @@ import { readCrd } from '../../src/sources/crd.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
 import type { Workshops } from '../../src/workshops.ts';
 import { openFakeHost } from '../support/fake-guest.ts';
-import { fakeHostFacts, fakeImages, fakeNetwork } from '../support/fake-workshops.ts';
+import { fakeEgress, fakeHostFacts, fakeImages, fakeNetwork } from '../support/fake-workshops.ts';
 import type { BenchResult, Figure } from './figures.ts';
 import { figureOf, quantileOf } from './figures.ts';
 
@@ -154,6 +154,7 @@ async function fakeWorkshops(
     },
     images: fakeImages(),
     network: fakeNetwork(),
+    egress: fakeEgress(),
     addresses: openAddressPool({ subnet: '10.100.0.0/16' }),
     links: host.links,
     drivers: { qemu: host.driver },

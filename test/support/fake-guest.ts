@@ -147,6 +147,11 @@ function linksOf(world: FakeGuestWorld): GuestLinks {
     shutdown: (id) => {
       shutDown(world, id);
     },
+    trustAuthority: (id, { fingerprint }) => {
+      const guest = world.guests.get(id)?.state;
+      if (guest?.state === 'started')
+        say(world, id, { ...guest, trust: { state: 'installed', fingerprint } });
+    },
     setClock: () => undefined,
     reseed: () => undefined,
     exec: unreachable,

@@ -1,5 +1,5 @@
 import type { Proxy } from '../../src/egress/enforcement.ts';
-import type { ListenerPorts } from '../../src/egress/policy.ts';
+import type { ListenerPorts } from '../../src/machine/egress.ts';
 
 /** Listeners that are numbers only: the same for as long as they are bound, others afterwards. */
 export function fakeListeners(): Proxy & { bound(): readonly string[]; failNext(error: Error): void } {
@@ -12,7 +12,7 @@ export function fakeListeners(): Proxy & { bound(): readonly string[]; failNext(
       failure = undefined;
       if (fails !== undefined) return Promise.reject(fails);
       last += 3;
-      const bound = ports.get(instance) ?? { explicit: last, tls: last + 1, http: last + 2 };
+      const bound = ports.get(instance) ?? { explicit: last, tls: last + 1, http: last + 2, dns: last + 3 };
       ports.set(instance, bound);
       return Promise.resolve(bound);
     },

@@ -1,3 +1,4 @@
+import type { Egress, InForce } from '../../src/egress/egress.ts';
 import type { ImageStore } from '../../src/images/image-store.ts';
 import type { Shaping } from '../../src/machine/network.ts';
 import type { Roots } from '../../src/machine/paths.ts';
@@ -45,6 +46,30 @@ export function fakeNetwork(): Network {
     },
     collect: () => Promise.resolve([]),
     close: () => Promise.resolve(),
+  };
+}
+
+/** A proxy that takes every policy at once and carries nothing. */
+export function fakeEgress(certificate = ''): Omit<Egress, 'close' | 'end'> {
+  const policies = new Map<string, InForce>();
+  return {
+    put: ({ instance, key, generation }, revision) => {
+      const ports = { explicit: 40_001, tls: 40_002, http: 40_003, dns: 40_004 };
+      const inForce = { instance, key, generation, revision, ports, certificate };
+      policies.set(instance, inForce);
+      return Promise.resolve(inForce);
+    },
+    remove: (instance) => {
+      policies.delete(instance);
+      return Promise.resolve();
+    },
+    inForce: (instance) => policies.get(instance),
+    known: () => Promise.resolve([...policies.keys()]),
+    problem: () => undefined,
+    counters: () => Promise.resolve([]),
+    decisions: async function* () {
+      // Nothing is carried, so nothing is decided.
+    },
   };
 }
 

@@ -36,6 +36,7 @@ export function scriptedGuest(programs: Readonly<Record<string, Program>>): Scri
     drop: unused,
     acknowledgeExit: unused,
     shutdown: unused,
+    trustAuthority: unused,
     setClock: unused,
     reseed: unused,
     close: () => undefined,

@@ -61,11 +61,32 @@ function changeBy(
     case 'create-tap':
       return { network: { ...world.network, tap: { state: 'up', name: action.identity.tap } } };
     case 'guard-tap':
-      return { network: { ...world.network, guard: { state: 'guarded' } } };
+      return {
+        network: {
+          ...world.network,
+          guard: {
+            state: 'guarded',
+            ...(action.mediation === undefined ? {} : { mediation: action.mediation }),
+          },
+        },
+      };
     case 'shape-tap':
       return { network: { ...world.network, shaping: action.shaping } };
     case 'remove-network':
       return { network: { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} } };
+    case 'put-policy':
+      return { egress: { policy: { state: 'in-force', revision: action.revision, ...PROXY } } };
+    case 'remove-policy':
+      return { egress: { policy: { state: 'absent' } } };
+    case 'trust-authority':
+      return world.guest.state === 'started'
+        ? {
+            guest: {
+              ...world.guest,
+              trust: { state: 'installed', fingerprint: action.authority.fingerprint },
+            },
+          }
+        : {};
     case 'write-boot':
       return { boot: { state: 'ready', fields: action.fields } };
     case 'start-machine':
@@ -89,6 +110,12 @@ function changeBy(
       return unreachable(action);
   }
 }
+
+/** What the proxy of this host answers to every policy. */
+const PROXY = {
+  ports: { explicit: 40_001, tls: 40_002, http: 40_003, dns: 40_004 },
+  authority: { certificate: 'the CA', fingerprint: 'f00d' },
+} as const;
 
 /** Time passes, and with it whatever the guest and the registry were about. */
 export function elapse(host: SimulatedHost, ms: number): SimulatedHost {

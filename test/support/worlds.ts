@@ -81,6 +81,7 @@ export function wanted(spec: Partial<InstanceSpec> = {}, changes: Partial<Wanted
     generation: 1,
     instance: anInstance(spec),
     environment: { is: 'ready', digests: DIGESTS },
+    credentials: { is: 'none' },
     ...changes,
   };
 }
@@ -143,6 +144,7 @@ export function freshWorld(changes: Partial<World> = {}): World {
     overlay: { state: 'absent' },
     network: { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} },
     boot: { state: 'absent' },
+    egress: { policy: { state: 'absent' } },
     machine: { state: 'absent' },
     guest: { state: 'silent' },
     ...changes,

@@ -41,7 +41,7 @@ export function parsePolicy(value: unknown): Policy {
     key: textIn(fields, 'key', LONGEST_NAME),
     guest: addressIn(fields, 'guest'),
     gateway: addressIn(fields, 'gateway'),
-    mode: oneOf(fields, 'mode', ['all', 'http_https_only']),
+    mode: oneOf(fields, 'mode', ['all', 'http_https_only', 'offered']),
     generation: wholeIn(fields, 'generation'),
     grants: listIn(fields, 'grants', MOST_GRANTS).map((grant, at) =>
       parseGrant(fieldsIn(grant, `grant ${at}`)),

@@ -79,7 +79,12 @@ export function parseInForce(value: unknown): InForce {
     key: textIn(fields, 'key', 512),
     generation: wholeIn(fields, 'generation'),
     revision: textIn(fields, 'revision', LONGEST_REVISION),
-    ports: { explicit: portIn(ports, 'explicit'), tls: portIn(ports, 'tls'), http: portIn(ports, 'http') },
+    ports: {
+      explicit: portIn(ports, 'explicit'),
+      tls: portIn(ports, 'tls'),
+      http: portIn(ports, 'http'),
+      dns: portIn(ports, 'dns'),
+    },
     certificate: certificateIn(fields),
   };
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { HypemanError, messageOf } from '../../errors.ts';
-import type { ListenerPorts } from '../policy.ts';
+import type { ListenerPorts } from '../../machine/egress.ts';
 import type { Way } from './guest.ts';
 
 export type Listeners = { readonly ports: ListenerPorts; close(): Promise<void> };
@@ -31,7 +31,7 @@ export async function openListeners(
   };
   try {
     return {
-      ports: { explicit: await open('explicit'), tls: await open('tls'), http: await open('http') },
+      ports: { explicit: await open('explicit'), tls: await open('tls'), http: await open('http'), dns: 1 },
       close,
     };
   } catch (error) {

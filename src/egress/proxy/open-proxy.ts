@@ -1,6 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import type { Audit } from '../audit.ts';
-import type { ListenerPorts, Policy } from '../policy.ts';
+import type { ListenerPorts } from '../../machine/egress.ts';
+import type { Policy } from '../policy.ts';
 import type { Authority, Policies, Resolve } from '../ports.ts';
 import { Admission } from './admission.ts';
 import { openDial } from './dial.ts';

@@ -3,6 +3,7 @@ import type { Action } from '../action.ts';
 import { bootFieldsOf, bootFor } from '../boot-for.ts';
 import { machineFor } from '../machine-for.ts';
 import { HOST_MENDED_MS } from '../patience.ts';
+import { disguiseOf } from '../policy-for.ts';
 import type { ReadyWorld } from '../ready-world.ts';
 import { isReady } from '../ready-world.ts';
 import { withStart } from '../records.ts';
@@ -25,7 +26,13 @@ export function onceReady(rung: Rung<ReadyWorld>): Rung<RecordedWorld> {
 export const bootWritten: Rung<ReadyWorld> = (world) => {
   const fields = bootFieldsOf(world);
   if (world.boot.state === 'ready' && isSame(world.boot.fields, fields)) return met;
-  return unmet('Preparing', PREPARING, { kind: 'write-boot', key: world.key, boot: bootFor(world), fields });
+  return unmet('Preparing', PREPARING, {
+    kind: 'write-boot',
+    key: world.key,
+    boot: bootFor(world),
+    fields,
+    disguise: disguiseOf(world.desired.instance),
+  });
 };
 
 /**
