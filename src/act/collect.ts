@@ -19,11 +19,12 @@ export async function collectLeftovers(hands: Hands, signal: AbortSignal): Promi
   const taps = await hands.network.collect((tap) =>
     hands.storage.records().some(({ identity }) => identity.tap === tap),
   );
+  const policies = await collectPolicies(hands);
   const files = await hands.storage.collect();
   const images = await hands.images.collect((digest) =>
     hands.storage.records().some(({ image }) => image?.digest === digest),
   );
-  return [...machines, ...taps, ...files, ...images];
+  return [...machines, ...taps, ...policies, ...files, ...images];
 }
 
 /** Cuts console logs that have grown past their bound. */
@@ -49,6 +50,13 @@ async function collectMachines(hands: Hands, signal: AbortSignal): Promise<reado
     await removeTree(paths.runDirectory);
   }
   return strays.map((name) => `machine ${name}`);
+}
+
+/** Policies and CAs of the egress proxy; their guests are gone, and so are the taps. */
+async function collectPolicies(hands: Hands): Promise<readonly string[]> {
+  const strays = (await hands.egress.known()).filter((name) => !isRecorded(hands, name));
+  for (const name of strays) await hands.egress.remove(name, { forget: true });
+  return strays.map((name) => `egress policy ${name}`);
 }
 
 /** A record that cannot be read is still somebody's. */
