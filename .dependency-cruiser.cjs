@@ -42,7 +42,7 @@ const ROOMS = {
     'errors',
   ],
   reconcile: ['api', 'machine', 'plan', 'errors', 'log'],
-  serve: ['api', 'machine', 'guest', 'host', 'errors', 'log'],
+  serve: ['api', 'machine', 'guest', 'egress', 'host', 'errors', 'log'],
 };
 // Packages and Node modules with a single home.
 const HOMES = {

@@ -112,6 +112,7 @@ async function openDoors(
   const socket = await openControlSocket({
     path: `${options.runDir}/controller.sock`,
     links: workshops.links,
+    egress: workshops.egress,
     resolve: (key) => {
       const declared = source.declared(key);
       const id = workshops.storage.recordOf(key)?.identity.id;

@@ -1,6 +1,13 @@
+import type { InstanceCounters } from '../egress/audit-trail.ts';
+import { parseCounters, parseFollowed } from '../egress/control/answers.ts';
+import { Lines } from '../egress/control/lines.ts';
+import type { Followed } from '../egress/egress.ts';
 import { HypemanError } from '../errors.ts';
 import type { GuestStat } from '../guest/guest-links.ts';
 import type { Ping } from '../serve/control-socket.ts';
+
+/** A decision has a host and some names; a thousand credentials would still fit. */
+const LONGEST_LINE = 256 * 1024;
 
 /** Who answered, or undefined when the words are not those of a controller. */
 export function pingIn(text: string): Ping | undefined {
@@ -19,6 +26,22 @@ export function statIn(text: string): GuestStat {
       'the controller gave no stat that can be read',
     );
   return { kind, mode, size, modifiedAt };
+}
+
+/** Throws what `parseCounters` throws for words that are no counters. */
+export function countersIn(text: string): InstanceCounters | undefined {
+  return parseCounters(JSON.parse(text))[0];
+}
+
+/** One for each line. Ends with the stream, and fails with it when it was cut. */
+export async function* followedIn(stream: AsyncIterable<Buffer>): AsyncGenerator<Followed> {
+  const lines = new Lines(LONGEST_LINE);
+  for await (const chunk of stream) {
+    const whole = lines.push(chunk);
+    if (whole === 'too-long')
+      throw new HypemanError('transient', 'ControllerUnreachable', 'the controller said what is no decision');
+    for (const line of whole) yield parseFollowed(fieldsOf(line));
+  }
 }
 
 /** The controller's refusal as the error that it was there. */

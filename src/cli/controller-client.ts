@@ -3,14 +3,16 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import type { InstanceCounters } from '../egress/audit-trail.ts';
+import type { Followed } from '../egress/egress.ts';
 import { HypemanError } from '../errors.ts';
 import type { GuestStat } from '../guest/guest-links.ts';
 import { errorCode } from '../host/files.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { Ping } from '../serve/control-socket.ts';
 import { EXEC_PROTOCOL } from '../serve/exec-frames.ts';
-import { PING_PATH, instancePath } from '../serve/routes.ts';
-import { faultIn, pingIn, statIn } from './controller-answers.ts';
+import { DECISIONS_PATH, PING_PATH, instancePath } from '../serve/routes.ts';
+import { countersIn, faultIn, followedIn, pingIn, statIn } from './controller-answers.ts';
 
 /** The running controller of a run directory, asked over its socket. */
 export type ControllerClient = {
@@ -20,8 +22,18 @@ export type ControllerClient = {
   /** Throws `FileNotFound`. The stream fails when the file did not come whole. */
   read(key: InstanceKey, path: string): Promise<Readable>;
   write(key: InstanceKey, path: string, mode: number, content: Readable): Promise<void>;
+  /** What the egress proxy decided about one instance, or about all; ends with the signal or the controller. */
+  decisions(ask: DecisionsAsked): AsyncGenerator<Followed>;
+  /** Undefined when nothing was decided about the instance yet. */
+  counters(key: InstanceKey): Promise<InstanceCounters | undefined>;
   /** An open connection that speaks `EXEC_PROTOCOL`. */
   openExec(key: InstanceKey): Promise<Duplex>;
+};
+
+export type DecisionsAsked = {
+  readonly key?: InstanceKey;
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
 };
 
 const PING_MS = 2000;
@@ -45,6 +57,8 @@ export function controllerAt(socketPath: string): ControllerClient {
       const url = fileUrl(key, 'file', { path, mode: mode.toString(8) });
       (await ask({ method: 'PUT', path: url }, content)).resume();
     },
+    decisions: (asked) => decisionsFrom(ask, asked),
+    counters: async (key) => countersIn(await text(await ask({ path: instancePath(key, 'counters') }))),
     openExec: (key) => openExec(socketPath, key),
   };
 }
@@ -56,6 +70,17 @@ async function pingAt(ask: Ask): Promise<Ping | 'absent' | 'unknown'> {
     return pingIn(await text(await ask({ path: PING_PATH, timeout: PING_MS }))) ?? 'unknown';
   } catch (error) {
     return error instanceof HypemanError && error.reason === 'NoController' ? 'absent' : 'unknown';
+  }
+}
+
+/** The signal ends the stream without an error. */
+async function* decisionsFrom(ask: Ask, { key, follow, signal }: DecisionsAsked): AsyncGenerator<Followed> {
+  const path = key === undefined ? DECISIONS_PATH : instancePath(key, 'decisions');
+  try {
+    yield* followedIn(await ask({ path: `${path}?follow=${follow}`, signal }));
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error instanceof HypemanError ? error : cut(error);
   }
 }
 
@@ -106,6 +131,12 @@ async function accepted(response: IncomingMessage): Promise<IncomingMessage> {
 
 function fileUrl(key: InstanceKey, verb: 'stat' | 'file', query: Readonly<Record<string, string>>): string {
   return `${instancePath(key, verb)}?${new URLSearchParams(query).toString()}`;
+}
+
+function cut(cause: unknown): HypemanError {
+  return new HypemanError('transient', 'ConnectionLost', 'the connection to the controller was lost', {
+    cause,
+  });
 }
 
 function unreachable({ socketPath }: RequestOptions, cause: unknown): HypemanError {

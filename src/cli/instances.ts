@@ -1,5 +1,6 @@
 import type { ReportedInstance } from '../api/reported.ts';
 import type { Condition } from '../api/status.ts';
+import { valueAt } from '../api/raw.ts';
 import { statIfThere } from '../host/files.ts';
 import { keyOf } from '../machine/ids.ts';
 import type { InstanceKey } from '../machine/ids.ts';
@@ -25,6 +26,11 @@ export function instanceKeyOf({ metadata }: ReportedInstance): InstanceKey {
 
 export function conditionOf(instance: ReportedInstance, type: string): Condition | undefined {
   return instance.status.conditions.find((condition) => condition.type === type);
+}
+
+/** Whether its last valid declaration asks for mediation. */
+export function isMediated({ spec }: ReportedInstance): boolean {
+  return valueAt(spec, ['network', 'egress', 'enabled']) === true;
 }
 
 /** The one instance that is meant. Throws `NotFound`. */

@@ -6,6 +6,7 @@ import { addConvert } from './commands/convert.ts';
 import { addCp } from './commands/cp.ts';
 import { addDescribe } from './commands/describe.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEgress } from './commands/egress.ts';
 import { addExec } from './commands/exec.ts';
 import { addGet } from './commands/get.ts';
 import { addLogs } from './commands/logs.ts';
@@ -44,8 +45,8 @@ export function buildProgram(context: CliContext): Command {
     })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  const commands = [addRun, addGet, addDescribe, addLogs, addExec, addCp, addWait, addValidate, addPlan];
-  for (const add of [...commands, addConvert, addDoctor, addSetup, addVersion, addCompletion])
+  const commands = [addRun, addGet, addDescribe, addLogs, addEgress, addExec, addCp, addWait, addValidate];
+  for (const add of [...commands, addPlan, addConvert, addDoctor, addSetup, addVersion, addCompletion])
     add(program, context);
   return program;
 }

@@ -7,10 +7,12 @@ import { listenUnix } from '../host/listen-unix.ts';
 import type { Logger } from '../log.ts';
 import type { InstanceId, InstanceKey } from '../machine/ids.ts';
 import { bridgeExec } from './exec-bridge.ts';
+import { sendCounters, sendDecisions } from './egress-routes.ts';
+import type { AuditedEgress } from './egress-routes.ts';
 import { EXEC_PROTOCOL } from './exec-frames.ts';
 import { sendFile, sendStat, takeFile } from './file-routes.ts';
 import { routeOf } from './routes.ts';
-import type { FileRoute } from './routes.ts';
+import type { EgressRoute, FileRoute } from './routes.ts';
 import { httpStatusOf } from './http-status.ts';
 
 /** Whom a key stands for now, and whether its init offers exec and files at all (skipGuestAgent). */
@@ -20,6 +22,7 @@ export type ControlSocketOptions = {
   /** `/run/hypeman/controller.sock` */
   readonly path: string;
   readonly links: GuestLinks;
+  readonly egress: AuditedEgress;
   readonly resolve: (key: InstanceKey) => ReachableGuest | undefined;
   readonly log: Logger;
   readonly version: string;
@@ -33,7 +36,7 @@ export type ControlSocket = { close(): Promise<void> };
 const MAX_CONNECTIONS = 256;
 
 /**
- * The door for `exec`, `cp` and everybody who asks whether a controller runs: HTTP on a unix socket that
+ * The door for `exec`, `cp`, `egress` and everybody who asks whether a controller runs: HTTP on a unix socket that
  * only root may open. Throws `SocketInUse` when another controller holds it.
  */
 export async function openControlSocket(options: ControlSocketOptions): Promise<ControlSocket> {
@@ -73,11 +76,28 @@ async function answer(
     const route = routeOf(request.method ?? '', request.url ?? '');
     if (route.is === 'ping') sendJson(response, 200, ping);
     else if (route.is === 'exec') throw upgradeNeeded();
+    else if (route.is === 'decisions' || route.is === 'counters')
+      await answerEgress(options, route, response);
     else await answerFile(options, route, request, response);
   } catch (error) {
     refuse(response, error);
     if (reasonOf(error) === 'UnexpectedError') options.log.error({ err: error }, 'control request failed');
   }
+}
+
+async function answerEgress(
+  options: ControlSocketOptions,
+  route: EgressRoute,
+  response: ServerResponse,
+): Promise<void> {
+  const { egress } = options;
+  if (route.is === 'counters') {
+    await sendCounters(egress, guestOf(options, route.key).id, response);
+    return;
+  }
+  const { key, follow } = route;
+  const one = key === undefined ? {} : { instance: guestOf(options, key).id };
+  await sendDecisions(egress, { ...one, follow }, response);
 }
 
 async function answerFile(
@@ -117,10 +137,15 @@ function upgrade(
   }
 }
 
-function reach(options: ControlSocketOptions, key: InstanceKey): InstanceId {
+function guestOf(options: ControlSocketOptions, key: InstanceKey): ReachableGuest {
   const guest = options.resolve(key);
   if (guest === undefined)
     throw new HypemanError('invalid', 'NotFound', `instance ${key} has no machine on this host`);
+  return guest;
+}
+
+function reach(options: ControlSocketOptions, key: InstanceKey): InstanceId {
+  const guest = guestOf(options, key);
   if (!guest.agent)
     throw new HypemanError(
       'invalid',

@@ -3,7 +3,13 @@ import { keyOf } from '../machine/ids.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 
 /** What can be asked on the control socket. `path` is absolute, in the guest; `mode` as in chmod(2). */
-export type Route = { readonly is: 'ping' } | { readonly is: 'exec'; readonly key: InstanceKey } | FileRoute;
+export type Route =
+  { readonly is: 'ping' } | { readonly is: 'exec'; readonly key: InstanceKey } | EgressRoute | FileRoute;
+
+export type EgressRoute =
+  /** Of one instance, or of all. */
+  | { readonly is: 'decisions'; readonly key?: InstanceKey; readonly follow: boolean }
+  | { readonly is: 'counters'; readonly key: InstanceKey };
 
 export type FileRoute =
   | { readonly is: 'stat'; readonly key: InstanceKey; readonly path: string }
@@ -19,18 +25,25 @@ export type WriteRoute = {
 
 export const PING_PATH = '/v1/ping';
 
+/** The decisions about every instance. */
+export const DECISIONS_PATH = '/v1/decisions';
+
+type Verb = 'exec' | 'stat' | 'file' | 'decisions' | 'counters';
+
 /** The path of one verb for one instance; arguments go into the query. */
-export function instancePath(key: InstanceKey, verb: 'exec' | 'stat' | 'file'): string {
+export function instancePath(key: InstanceKey, verb: Verb): string {
   return `/v1/instances/${key}/${verb}`;
 }
 
-const INSTANCE_PATH = /^\/v1\/instances\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})\/(exec|stat|file)$/;
+const INSTANCE_PATH =
+  /^\/v1\/instances\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})\/(exec|stat|file|decisions|counters)$/;
 const DEFAULT_MODE = 0o644;
 
 /** What a request line asks for. Throws `NoSuchRoute`, or `BadRequest` for an argument that cannot be. */
 export function routeOf(method: string, target: string): Route {
   const url = new URL(target, 'http://controller');
   if (method === 'GET' && url.pathname === PING_PATH) return { is: 'ping' };
+  if (method === 'GET' && url.pathname === DECISIONS_PATH) return { is: 'decisions', follow: followIn(url) };
   const match = INSTANCE_PATH.exec(url.pathname);
   if (match === null) throw noSuchRoute(method, url);
   const [, namespace = '', name = '', verb = ''] = match;
@@ -47,6 +60,10 @@ function instanceRoute(request: string, key: InstanceKey, url: URL): Route {
       return { is: 'read', key, path: pathOf(url) };
     case 'PUT file':
       return { is: 'write', key, path: pathOf(url), mode: modeOf(url) };
+    case 'GET decisions':
+      return { is: 'decisions', key, follow: followIn(url) };
+    case 'GET counters':
+      return { is: 'counters', key };
     default:
       throw noSuchRoute(request, url);
   }
@@ -54,6 +71,10 @@ function instanceRoute(request: string, key: InstanceKey, url: URL): Route {
 
 function noSuchRoute(method: string, url: URL): HypemanError {
   return new HypemanError('invalid', 'NoSuchRoute', `nothing answers ${method} at ${url.pathname}`);
+}
+
+function followIn(url: URL): boolean {
+  return url.searchParams.get('follow') === 'true';
 }
 
 function pathOf(url: URL): string {

@@ -15,6 +15,7 @@ import { encodeFrame, framesOf } from '../../../src/serve/exec-frames.ts';
 import { cli, cliRun, report, reported } from '../../support/cli-run.ts';
 import type { CliResult } from '../../support/cli-run.ts';
 import { eventually } from '../../support/controller-process.ts';
+import { fakeEgress } from '../../support/fake-workshops.ts';
 import { cat, scriptedGuest } from '../../support/scripted-guest.ts';
 import type { ScriptedGuest } from '../../support/scripted-guest.ts';
 
@@ -44,6 +45,7 @@ beforeEach(async () => {
   socket = await openControlSocket({
     path: `${base}/controller.sock`,
     links: guest.links,
+    egress: fakeEgress(),
     resolve: (key) => {
       const agent = known[key];
       return agent === undefined ? undefined : { id: instanceId('x'), agent };
@@ -216,6 +218,7 @@ test('a second controller does not take the socket of a living one, but that of 
   const options = {
     path: `${base}/controller.sock`,
     links: guest.links,
+    egress: fakeEgress(),
     resolve: () => undefined,
     log: openLog('silent'),
     version: '2',
