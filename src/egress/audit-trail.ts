@@ -15,6 +15,8 @@ export type InstanceCounters = {
   readonly instance: string;
   readonly key: string;
   readonly verdicts: Tally;
+  /** Questions of DNS that had their answer. */
+  readonly resolved: number;
   /** By reason, of what was refused or failed, whether or not a credential was concerned. */
   readonly refusals: Tally;
   readonly credentials: Readonly<Record<string, CredentialCounters>>;
@@ -42,6 +44,7 @@ type Trail = {
   readonly key: string;
   readonly ring: Decision[];
   next: number;
+  resolved: number;
   readonly verdicts: Map<string, number>;
   readonly refusals: Map<string, number>;
   readonly credentials: Map<string, Counted>;
@@ -66,6 +69,10 @@ export function openAuditTrail(): AuditTrail {
       if (trail !== undefined) record(trail, decision);
       for (const follower of followers) follower(decision);
     },
+    resolved: (instance) => {
+      const trail = trails.get(instance);
+      if (trail !== undefined) trail.resolved += 1;
+    },
     recent: (instance) => chosen(instance).flatMap(([, trail]) => inOrder(trail)),
     counters: (instance) => chosen(instance).map(([id, trail]) => countersOf(id, trail)),
     follow: (listener) => {
@@ -81,7 +88,15 @@ export function openAuditTrail(): AuditTrail {
 }
 
 function newTrail(key: string): Trail {
-  return { key, ring: [], next: 0, verdicts: new Map(), refusals: new Map(), credentials: new Map() };
+  return {
+    key,
+    ring: [],
+    next: 0,
+    resolved: 0,
+    verdicts: new Map(),
+    refusals: new Map(),
+    credentials: new Map(),
+  };
 }
 
 function record(trail: Trail, decision: Decision): void {
@@ -119,6 +134,7 @@ function countersOf(instance: string, trail: Trail): InstanceCounters {
     instance,
     key: trail.key,
     verdicts: Object.fromEntries(trail.verdicts),
+    resolved: trail.resolved,
     refusals: Object.fromEntries(trail.refusals),
     credentials: Object.fromEntries(credentials),
   };

@@ -5,7 +5,7 @@ export type Decision = {
   readonly instance: string;
   readonly key: string;
   readonly host: string;
-  readonly way: 'explicit' | 'tls' | 'http';
+  readonly way: 'explicit' | 'tls' | 'http' | 'dns';
   readonly verdict: 'injected' | 'forwarded' | 'spliced' | 'refused' | 'failed';
   /** CamelCase: `HostMismatch`, `PrivateAddress`, `MintLimited`, `UpstreamCertificate`, ... */
   readonly reason: string;
@@ -13,4 +13,8 @@ export type Decision = {
   readonly credentials: readonly string[];
 };
 
-export type Audit = { decided(decision: Decision): void };
+export type Audit = {
+  decided(decision: Decision): void;
+  /** A question of DNS had its answer: only counted, where a refusal is decided. */
+  resolved(instance: string): void;
+};

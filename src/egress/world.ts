@@ -1,5 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { HypemanError } from '../errors.ts';
+import { openForward } from './dns/forward.ts';
+import { openNameServers } from './dns/name-servers.ts';
 import type { Outside } from './outside.ts';
 import type { Resolve } from './ports.ts';
 import type { ProxyOptions } from './proxy/open-proxy.ts';
@@ -10,12 +12,16 @@ import { loadTrustStore } from './proxy/trust-store.ts';
 /** The proxy's view of the world. Throws `BadNetwork`. */
 export async function worldOf(
   outside: Outside,
-): Promise<Pick<ProxyOptions, 'resolve' | 'isPublicAddress' | 'trustStore'>> {
+): Promise<Pick<ProxyOptions, 'resolve' | 'names' | 'isPublicAddress' | 'trustStore'>> {
   const allowed = networksIn(outside.networks);
   const isPublic = publicAddressGuard();
-  const { trustBundle } = outside;
+  const { trustBundle, resolvers = [] } = outside;
   return {
-    resolve: withHosts(outside.hosts, openResolve(Date.now)),
+    resolve: withHosts(outside.hosts, openResolve(Date.now, resolvers)),
+    names: {
+      forward: openForward(openNameServers(resolvers)),
+      hosts: new Map(Object.entries(outside.hosts)),
+    },
     isPublicAddress: (address) =>
       allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4') || isPublic(address),
     ...(trustBundle === undefined ? {} : { trustStore: await loadTrustStore([trustBundle]) }),

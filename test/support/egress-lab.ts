@@ -19,7 +19,7 @@ import type { ListenerPorts } from '../../src/machine/egress.ts';
 import type { Grant, Policy } from '../../src/egress/policy.ts';
 import type { Limits } from '../../src/egress/proxy/limits.ts';
 import { openProxy } from '../../src/egress/proxy/open-proxy.ts';
-import type { Proxy } from '../../src/egress/proxy/open-proxy.ts';
+import type { Proxy, ProxyOptions } from '../../src/egress/proxy/open-proxy.ts';
 import { trustStoreOf } from '../../src/egress/proxy/trust-store.ts';
 import { Secret } from '../../src/secrets/secret.ts';
 import { openUpstream } from './egress-upstream.ts';
@@ -78,12 +78,15 @@ export type Lab = {
   contextAt(host: string, at: number): SecureContext;
   /** The reasons told so far. */
   reasons(): readonly string[];
+  /** DNS questions that were answered. */
+  resolved(): number;
   close(): Promise<void>;
 };
 
 export type LabOptions = {
   readonly limits?: Partial<Limits>;
   readonly isPublicAddress?: (address: string) => boolean;
+  readonly names?: ProxyOptions['names'];
 };
 
 let used = 0;
@@ -106,10 +109,11 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const decisions: Decision[] = [];
   const names = new Map<string, readonly string[]>();
   const asked: string[] = [];
+  let resolved = 0;
   const proxy = await openProxy({
     policies,
     authority,
-    audit: { decided: (decision) => decisions.push(decision) },
+    audit: { decided: (decision) => decisions.push(decision), resolved: () => (resolved += 1) },
     resolve: (name) => {
       asked.push(name);
       return Promise.resolve(names.get(name) ?? []);
@@ -117,6 +121,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     trustStore: trustStoreOf(await world.open('world')),
     isPublicAddress: options.isPublicAddress ?? (() => true),
     limits: options.limits ?? {},
+    ...(options.names === undefined ? {} : { names: options.names }),
   });
   const closing: (() => Promise<void>)[] = [];
   const upstream: Lab['upstream'] = async (hosts, how = {}) => {
@@ -150,6 +155,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
       worldTime = undefined;
       return context;
     },
+    resolved: () => resolved,
     reasons: () => decisions.map((decision) => decision.reason),
     close: async () => {
       await proxy.close();

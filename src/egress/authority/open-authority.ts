@@ -8,7 +8,7 @@ import { BACKDATED_MS, keptCa, newSerial, removeCa } from './ca.ts';
 import type { Ca } from './ca.ts';
 import { leafCertificate, publicKeyOf } from './certificate.ts';
 import { parseHostName } from './host-name.ts';
-import { MintRate } from './mint-rate.ts';
+import { TokenBucket } from '../token-bucket.ts';
 import { pemOf } from './pem.ts';
 import { Recent } from './recent.ts';
 
@@ -42,7 +42,7 @@ const LEAF_LIFE_MS = 72 * 3600 * 1000;
 const RENEWED_AFTER_MS = (LEAF_LIFE_MS * 2) / 3;
 
 type Leaf = { readonly context: SecureContext; readonly mintedAt: number };
-type Issuing = { readonly ca: Ca; readonly leaves: Recent<Leaf>; readonly rate: MintRate };
+type Issuing = { readonly ca: Ca; readonly leaves: Recent<Leaf>; readonly rate: TokenBucket };
 
 export async function openAuthority(options: AuthorityOptions): Promise<OwnedAuthority> {
   await ensureDirectory(options.directory, 0o700);
@@ -79,7 +79,7 @@ class Minter {
     const known = this.#instances.get(instance);
     if (known !== undefined) return known.ca.certificate;
     const ca = await keptCa(this.#directory, instance, this.#now());
-    const rate = new MintRate(MINTS_PER_SECOND, MINT_BURST, this.#now());
+    const rate = new TokenBucket(MINTS_PER_SECOND, MINT_BURST, this.#now());
     this.#instances.set(instance, { ca, rate, leaves: new Recent() });
     return ca.certificate;
   }

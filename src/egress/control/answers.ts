@@ -23,7 +23,7 @@ function parseDecision(fields: Fields): Decision {
     key: textIn(fields, 'key', LONGEST),
     // Empty where a connection was refused before it named one.
     host: fields.host === '' ? '' : textIn(fields, 'host', LONGEST),
-    way: oneOf(fields, 'way', ['explicit', 'tls', 'http']),
+    way: oneOf(fields, 'way', ['explicit', 'tls', 'http', 'dns']),
     verdict: oneOf(fields, 'verdict', ['injected', 'forwarded', 'spliced', 'refused', 'failed']),
     reason: textIn(fields, 'reason', LONGEST),
     credentials: textsIn(fields, 'credentials', LONGEST, LONGEST),
@@ -36,6 +36,7 @@ function parseInstanceCounters(fields: Fields): InstanceCounters {
     instance: textIn(fields, 'instance', LONGEST),
     key: textIn(fields, 'key', LONGEST),
     verdicts: tallyIn(fields, 'verdicts'),
+    resolved: wholeIn(fields, 'resolved'),
     refusals: tallyIn(fields, 'refusals'),
     credentials: Object.fromEntries(
       credentials.map(([name, value]) => [name, parseCredential(fieldsIn(value, 'credential'))]),

@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net';
+import { serveDnsOverTcp } from '../dns/serve-dns.ts';
+import type { GuestDns } from '../dns/guest-dns.ts';
 import { writeFailure } from './answer.ts';
 import { connectGuest } from './connect.ts';
 import type { Guest, Visit, Way } from './guest.ts';
@@ -10,11 +12,13 @@ import { visitTls } from './tls-visit.ts';
 /** Lets connections in to one instance's listeners, or not. */
 export class Admission {
   readonly #guest: Guest;
+  readonly #dns: GuestDns;
   #connections = 0;
   #pending = 0;
 
-  constructor(guest: Guest) {
+  constructor(guest: Guest, dns: GuestDns) {
     this.#guest = guest;
+    this.#dns = dns;
   }
 
   /** Takes a connection that came in on a listener of this instance. Never throws. */
@@ -54,7 +58,8 @@ export class Admission {
       settled();
       release();
     });
-    serve({ ...visit, settled }, socket);
+    if (visit.way === 'dns') serveDnsOverTcp({ dns: this.#dns, settled }, socket);
+    else serve({ ...visit, way: visit.way, settled }, socket);
   }
 
   #pendingUntilSettled(): () => void {
@@ -68,7 +73,9 @@ export class Admission {
   }
 }
 
-function serve(visit: Visit & { readonly settled: () => void }, socket: Socket): void {
+type HttpVisit = Visit & { readonly way: Exclude<Way, 'dns'>; readonly settled: () => void };
+
+function serve(visit: HttpVisit, socket: Socket): void {
   switch (visit.way) {
     case 'tls':
       void visitTls(visit, socket, { settled: visit.settled });
@@ -91,8 +98,9 @@ function serve(visit: Visit & { readonly settled: () => void }, socket: Socket):
 
 function refuse(visit: Visit, socket: Socket, error: unknown): void {
   tellFailure(visit, '', error);
-  // Who is not our guest gets no answer; in TLS there is none to give.
-  if (visit.way === 'tls' || failureOf(error).reason === 'ForeignAddress') socket.destroy();
+  // Who is not our guest gets no answer; in TLS and DNS there is none to give.
+  if (visit.way === 'tls' || visit.way === 'dns' || failureOf(error).reason === 'ForeignAddress')
+    socket.destroy();
   else writeFailure(socket, error);
 }
 

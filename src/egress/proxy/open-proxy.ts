@@ -1,5 +1,10 @@
 import type { SecureContext } from 'node:tls';
 import type { Audit } from '../audit.ts';
+import { openForward } from '../dns/forward.ts';
+import { GuestDns } from '../dns/guest-dns.ts';
+import type { Names } from '../dns/guest-dns.ts';
+import { openNameServers } from '../dns/name-servers.ts';
+import { openDnsOverUdp } from '../dns/serve-dns.ts';
 import type { ListenerPorts } from '../../machine/egress.ts';
 import type { Policy } from '../policy.ts';
 import type { Authority, Policies, Resolve } from '../ports.ts';
@@ -21,6 +26,8 @@ export type ProxyOptions = {
   readonly authority: Authority;
   readonly audit: Audit;
   readonly resolve?: Resolve;
+  /** How guests' own questions are answered; by the host's name servers when left out. */
+  readonly names?: Pick<Names, 'forward' | 'hosts'>;
   /** What upstream certificates are verified against; the host's own bundle when left out. */
   readonly trustStore?: SecureContext;
   readonly now?: () => number;
@@ -42,6 +49,7 @@ type Standing = { readonly guest: Guest; readonly gateway: string; readonly list
 
 export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   const parts = await partsOf(options);
+  const names = namesOf(options);
   const standing = new Map<string, Standing>();
   parts.policies.onChange((instance, before, after) => {
     const guest = standing.get(instance)?.guest;
@@ -64,9 +72,13 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       if (known?.gateway === policy.gateway) return known.listeners.ports;
       await drop(policy.instance);
       const guest = openGuest(policy.instance, parts);
-      const admission = new Admission(guest);
-      const listeners = await openListeners(policy.gateway, (way, socket) => {
-        admission.accept(way, socket);
+      const dns = new GuestDns(guest, names);
+      const admission = new Admission(guest, dns);
+      const listeners = await openListeners(policy.gateway, {
+        accept: (way, socket) => {
+          admission.accept(way, socket);
+        },
+        bindUdp: (port) => openDnsOverUdp(policy.gateway, port, { guest, dns }),
       });
       standing.set(policy.instance, { guest, gateway: policy.gateway, listeners });
       return listeners.ports;
@@ -77,6 +89,10 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       parts.http1Server.close();
     },
   };
+}
+
+function namesOf({ names, isPublicAddress = publicAddressGuard() }: ProxyOptions): Names {
+  return { forward: openForward(openNameServers([])), hosts: new Map(), ...names, isPublicAddress };
 }
 
 async function partsOf(options: ProxyOptions): Promise<Parts> {

@@ -9,11 +9,12 @@ const LONGEST_MS = 30_000;
 const MOST_NAMES = 4096;
 
 /**
- * Asks the host's name servers, not getaddrinfo(3): that would take one of four threads per question,
+ * Asks the host's name servers, or those that are named, not getaddrinfo(3): that would take one of four threads per question,
  * which one guest's dead names could hold. Answers are kept for their own time, between 1 and 30 seconds.
  */
-export function openResolve(now: () => number): Resolve {
+export function openResolve(now: () => number, servers: readonly string[] = []): Resolve {
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  if (servers.length > 0) resolver.setServers(servers);
   const known = new Map<string, Known>();
   return async (name) => {
     const kept = known.get(name);

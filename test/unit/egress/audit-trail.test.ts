@@ -27,6 +27,7 @@ test('a credential is counted when it is used, and when it was refused', () => {
     {
       instance: 'a',
       key: 'default/a',
+      resolved: 0,
       verdicts: { injected: 2, refused: 1, spliced: 1 },
       refusals: { HostMismatch: 1 },
       credentials: { KEY: { injected: 2, lastUsed: 2000, refusals: { HostMismatch: 1 } } },

@@ -1,5 +1,5 @@
 /** A token bucket: so many a second on average, so many at once. Time comes from the caller. */
-export class MintRate {
+export class TokenBucket {
   readonly #perSecond: number;
   readonly #burst: number;
   #tokens: number;
