@@ -1,8 +1,10 @@
 import { HypemanError } from '../errors.ts';
 import type { BootDescription } from '../machine/boot.ts';
 import type { Secret } from '../secrets/secret.ts';
+import { authorityRecords } from './authority-records.ts';
 import { recordBytes } from './protocol.ts';
 import { signalNumber } from './signals.ts';
+import { storesNamedIn, withEgress } from './trust-environment.ts';
 
 /** What init has room for (init.h), less a few that it adds itself. */
 const MAX_WORDS = 4000;
@@ -14,8 +16,8 @@ const SIGTERM = 15;
  * run. boot.c is the reader. Throws `BootInvalid` for what no program could be given.
  */
 export function bootConfig(boot: BootDescription, env: Readonly<Record<string, Secret>>): Buffer {
-  const values: Record<string, string> = { ...boot.imageEnv };
-  for (const [name, value] of Object.entries(env)) values[name] = value.reveal();
+  const own = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value.reveal()]));
+  const values = withEgress(boot.egress, boot.imageEnv, own);
   const records: [string, string][] = [
     ['i', boot.id],
     ['h', boot.hostname],
@@ -25,9 +27,11 @@ export function bootConfig(boot: BootDescription, env: Readonly<Record<string, S
     ['x', boot.agent ? '1' : '0'],
     ...boot.argv.map((word): [string, string] => ['a', word]),
     ...Object.entries(values).map(([name, value]): [string, string] => ['e', `${name}=${value}`]),
+    ...storeRecords(values),
   ];
   if (boot.network !== undefined)
     records.push(['p', boot.network.ip], ['g', boot.network.gateway], ['m', boot.network.mac]);
+  if (boot.egress !== undefined) records.push(...authorityRecords(boot.egress.authority));
   records.push(['.', '']);
   refuse(boot.argv.length === 0, 'there is no program to run: the image names none, so spec.cmd must');
   refuse(
@@ -41,6 +45,15 @@ export function bootConfig(boot: BootDescription, env: Readonly<Record<string, S
   const bytes = recordBytes(records);
   refuse(bytes.length > MAX_BYTES, 'command and environment are longer than 1 MB');
   return bytes;
+}
+
+/** Told without mediation too: it may be switched on while the program runs. */
+function storeRecords(env: Readonly<Record<string, string>>): readonly [string, string][] {
+  const { bundles, javaStores } = storesNamedIn(env);
+  return [
+    ...bundles.map((path): [string, string] => ['b', path]),
+    ...javaStores.map((path): [string, string] => ['j', path]),
+  ];
 }
 
 function refuse(wrong: boolean, why: string): void {

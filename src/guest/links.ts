@@ -6,6 +6,7 @@ import { readStream, statStream, writeStream } from './file-transfer.ts';
 import type { GuestConnector, GuestLinks, GuestListener } from './guest-links.ts';
 import { GuestLink } from './link.ts';
 import type { Connection } from './connection.ts';
+import { authorityRecords } from './authority-records.ts';
 import { FRAME_MAX, FROM_HOST, numberBytes, recordBytes } from './protocol.ts';
 
 const ANSWER_MS = 30_000;
@@ -68,14 +69,8 @@ function controls(
       const grace = Math.min(Math.max(0, Math.round(graceMs)), 0xffffffff);
       to(id)?.control(FROM_HOST.shutdown, numberBytes(grace));
     },
-    trustAuthority: (id, { certificate, fingerprint }) =>
-      to(id)?.control(
-        FROM_HOST.trust,
-        recordBytes([
-          ['f', fingerprint],
-          ['c', certificate],
-        ]),
-      ),
+    trustAuthority: (id, authority) =>
+      to(id)?.control(FROM_HOST.trust, recordBytes(authorityRecords(authority))),
     setClock: (id, epochMs) => {
       const bytes = Buffer.alloc(8);
       bytes.writeBigUInt64LE(BigInt(Math.round(epochMs)));

@@ -33,7 +33,7 @@ export const FROM_HOST = {
   clock: 4,
   /** 1 to 512 bytes of entropy */
   reseed: 5,
-  /** Records: f fingerprint, c certificate (PEM). The outcome is in STATE. */
+  /** Records: c certificate (PEM), f fingerprint, k subject hash. The outcome is in STATE. */
   trust: 6,
   /** Records: a argument, e NAME=value, w directory, c columns, r rows; the last two ask for a terminal. */
   exec: 16,
@@ -56,7 +56,10 @@ export const FROM_HOST = {
 export const FROM_GUEST = {
   credit: 34,
   hello: 65,
-  /** program u8 (0 booting, 1 started, 2 exited), agent u8, hasCode u8, 0, code u32, ms since start u64, message */
+  /**
+   * program u8 (0 booting, 1 started, 2 exited), agent u8, hasCode u8, trust u8 (0 unspoken, 1 none, 2 installed,
+   * 3 failed), code u32, ms since start u64; for trust 2 and 3 the fingerprint in 64 hex digits; message
+   */
   state: 66,
   lost: 67,
   out: 80,

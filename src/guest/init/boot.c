@@ -11,6 +11,14 @@ static bool add_word(const char **words, size_t *count, const char *word)
 	return true;
 }
 
+static bool add_store(const char **paths, size_t *count, const char *path)
+{
+	if (*count >= MAX_STORES || path[0] != '/')
+		return false;
+	paths[(*count)++] = path;
+	return true;
+}
+
 static bool take(struct boot *boot, char tag, const char *value)
 {
 	uint64_t number = 0;
@@ -24,14 +32,23 @@ static bool take(struct boot *boot, char tag, const char *value)
 	case 'p': boot->ip = value; return true;
 	case 'g': boot->gateway = value; return true;
 	case 'm': boot->mac = value; return true;
+	case 'b': return add_store(boot->bundles, &boot->bundle_count, value);
+	case 'j': return add_store(boot->java_stores, &boot->java_count, value);
 	case 'x': boot->agent = value[0] == '1'; return true;
 	case 's':
 		if (!parse_number(value, 64, &number) || number == 0)
 			return false;
 		boot->stop_signal = (int)number;
 		return true;
-	default: return false;
+	default: return take_authority(&boot->authority, tag, value);
 	}
+}
+
+static bool is_whole(const struct boot *boot)
+{
+	bool programmed = boot->id && boot->hostname && boot->workdir && boot->user && boot->argc > 0 && boot->stop_signal > 0;
+	bool connected = boot->ip == NULL || (boot->gateway && boot->mac);
+	return programmed && connected && (boot->authority.certificate == NULL || is_authority(&boot->authority));
 }
 
 bool boot_parse(struct boot *boot, const char *bytes, size_t length)
@@ -42,8 +59,7 @@ bool boot_parse(struct boot *boot, const char *bytes, size_t length)
 	while (next_record(&at, end, &tag, &value)) {
 		/* The full stop that ends every whole config: a cut one is not run. */
 		if (tag == '.')
-			return boot->id && boot->hostname && boot->workdir && boot->user && boot->argc > 0 &&
-			       boot->stop_signal > 0 && (boot->ip == NULL || (boot->gateway && boot->mac));
+			return is_whole(boot);
 		if (!take(boot, tag, value))
 			return false;
 	}

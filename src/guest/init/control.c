@@ -1,4 +1,4 @@
-#include "init.h"
+#include "streams.h"
 
 #include <fcntl.h>
 #include <linux/random.h>
@@ -41,6 +41,22 @@ static bool reseed(const uint8_t *payload, uint32_t length)
 	return true;
 }
 
+static bool trust(const uint8_t *payload, uint32_t length)
+{
+	const char *at = (const char *)payload, *end = at + length, *value = NULL;
+	struct authority authority = { NULL, NULL, NULL };
+	char tag = 0;
+	while (next_record(&at, end, &tag, &value))
+		if (!take_authority(&authority, tag, value))
+			return false;
+	if (at != end || !is_authority(&authority))
+		return false;
+	if (state.program == STARTED)
+		(void)trust_install(program_boot(), &authority);
+	link_state_changed();
+	return true;
+}
+
 static bool handle_control(uint8_t type, const uint8_t *payload, uint32_t length)
 {
 	switch (type) {
@@ -61,6 +77,7 @@ static bool handle_control(uint8_t type, const uint8_t *payload, uint32_t length
 		return true;
 	case HOST_CLOCK: return set_clock(payload, length);
 	case HOST_RESEED: return reseed(payload, length);
+	case HOST_TRUST: return trust(payload, length);
 	default: return false;
 	}
 }

@@ -1,4 +1,4 @@
-#include "init.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <fcntl.h>

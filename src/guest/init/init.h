@@ -26,7 +26,14 @@ bool next_record(const char **at, const char *end, char *tag, const char **value
 bool parse_number(const char *text, uint64_t max, uint64_t *out);
 
 /* boot.c: what the host wants */
-enum { MAX_WORDS = 4096, MAX_BOOT_BYTES = 1 << 20 };
+enum { MAX_WORDS = 4096, MAX_BOOT_BYTES = 1 << 20, MAX_STORES = 32 };
+
+/* The CA of the egress proxy. */
+struct authority {
+	const char *certificate; /* one, PEM */
+	const char *fingerprint; /* FINGERPRINT hex digits */
+	const char *subject_hash; /* eight hex digits: the name OpenSSL looks for in a directory */
+};
 
 struct boot {
 	const char *id, *hostname, *workdir, *user;
@@ -34,6 +41,10 @@ struct boot {
 	const char *argv[MAX_WORDS + 1];
 	const char *env[MAX_WORDS + 1];
 	size_t argc, envc;
+	/* Files named by the environment: bundles, and the Java trust stores. */
+	const char *bundles[MAX_STORES], *java_stores[MAX_STORES];
+	size_t bundle_count, java_count;
+	struct authority authority; /* all NULL without mediation */
 	int stop_signal;
 	bool agent;
 };
@@ -45,7 +56,7 @@ bool boot_parse(struct boot *boot, const char *bytes, size_t length);
 enum { FRAME_HEADER = 9, FRAME_MAX = 65536, HELLO_BYTES = 20, PREAMBLE_ZEROS = 16 };
 
 enum {
-	HOST_SYNC = 0, HOST_HELLO = 1, HOST_ACK = 2, HOST_SHUTDOWN = 3, HOST_CLOCK = 4, HOST_RESEED = 5,
+	HOST_SYNC = 0, HOST_HELLO = 1, HOST_ACK = 2, HOST_SHUTDOWN = 3, HOST_CLOCK = 4, HOST_RESEED = 5, HOST_TRUST = 6,
 	OPEN_EXEC = 16, OPEN_STAT = 17, OPEN_READ = 18, OPEN_WRITE = 19,
 	DATA = 32, DATA_END = 33, CREDIT = 34, RESIZE = 35, KILL = 36, CANCEL = 37,
 	GUEST_HELLO = 65, GUEST_STATE = 66, GUEST_LOST = 67,
@@ -100,19 +111,36 @@ void forget_host(void);
 /* state.c: what is to be told of the program */
 enum program_state { BOOTING = 0, STARTED = 1, EXITED_STATE = 2 };
 
+/* 0 was an init that knew nothing of it. */
+enum trust_state { TRUST_NONE = 1, TRUST_INSTALLED = 2, TRUST_FAILED = 3 };
+enum { FINGERPRINT = 64, MESSAGE = 512, TRUST_MESSAGE = 400, STATE_BYTES = 16 + MESSAGE };
+
 struct state {
 	enum program_state program;
 	bool agent;
 	bool has_code;
 	int code;
 	uint64_t started; /* ms of this clock */
-	char message[512];
+	char message[MESSAGE];
+	enum trust_state trust;
+	char fingerprint[FINGERPRINT + 1], trust_message[TRUST_MESSAGE];
 };
 
 extern struct state state;
+/* The payload of a STATE frame of now; returns its length, at most STATE_BYTES. */
+size_t state_payload(uint8_t *bytes);
 void state_started(void);
 /* code < 0: ended without one. */
 void state_exited(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* authority.c, trust.c: the CA of the egress proxy in the image's own stores */
+/* One record of an authority; false when it is none. */
+bool take_authority(struct authority *authority, char tag, const char *value);
+bool is_authority(const struct authority *authority);
+/* Makes every store hold this CA and no earlier one of ours; the outcome is in `state`. */
+bool trust_install(const struct boot *boot, const struct authority *authority);
+/* Takes out what an earlier start put in; nothing to do where there is none. */
+void trust_remove(const struct boot *boot);
 
 /* mounts.c, disks.c, modules.c, network.c, identity.c */
 void mount_first(void);
@@ -188,63 +216,6 @@ bool is_full_system(const char *program);
 void full_system_start(const struct boot *boot);
 bool full_system_runs(void);
 void full_system_stop(void);
-
-/* streams.c, exec-stream.c, file-stream.c: what the agent does for the host */
-struct pollfd;
-enum { MAX_STREAMS = 16, STREAM_WINDOW = 65536, MAX_POLL = 3 * MAX_STREAMS };
-
-enum stream_kind { FREE = 0, EXEC_STREAM, READ_STREAM, WRITE_STREAM };
-
-struct stream {
-	enum stream_kind kind;
-	uint32_t id;
-	pid_t pid; /* 0 when reaped */
-	int status;
-	int in, out, err; /* -1 when closed; with a terminal `in` and `out` are one */
-	bool terminal;
-	bool in_ending; /* close `in` when the bytes in hand are written */
-	bool drained;
-	uint64_t credit; /* what the host still takes */
-	size_t head, held;
-	uint8_t bytes[STREAM_WINDOW];
-	char path[4096], temporary[4128];
-};
-
-struct stream *stream_open(uint32_t id, enum stream_kind kind);
-struct stream *stream_of(uint32_t id);
-void stream_close(struct stream *stream);
-void streams_close(void);
-void stream_failed(uint32_t id, int error, const char *message);
-size_t streams_poll(struct pollfd *polls);
-void streams_turn(void);
-bool streams_ended(pid_t pid, int status);
-/* True while bytes wait that no poll would tell of. */
-bool streams_busy(void);
-
-struct exec_request {
-	const char *argv[MAX_WORDS + 1];
-	const char *env[2 * MAX_WORDS + 3];
-	size_t argc, envc;
-	const char *workdir;
-	uint64_t columns, rows;
-	bool terminal;
-};
-
-/* Good until the next one is read, or NULL. */
-const struct exec_request *exec_request(const uint8_t *payload, uint32_t length);
-void exec_open(uint32_t id, const uint8_t *payload, uint32_t length);
-bool exec_data(struct stream *stream, const uint8_t *payload, uint32_t length);
-void exec_turn(struct stream *stream);
-void exec_resize(const struct stream *stream, uint16_t columns, uint16_t rows);
-void exec_abandon(struct stream *stream);
-
-void stat_path(uint32_t id, const uint8_t *payload, uint32_t length);
-void read_open(uint32_t id, const uint8_t *payload, uint32_t length);
-void read_turn(struct stream *stream);
-void write_open(uint32_t id, const uint8_t *payload, uint32_t length);
-bool write_data(struct stream *stream, const uint8_t *payload, uint32_t length);
-void write_finish(struct stream *stream);
-void write_abandon(struct stream *stream);
 
 /* loop.c */
 void loop_prepare(void);

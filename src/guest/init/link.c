@@ -132,16 +132,8 @@ static void put_hello(void)
 
 static void put_state(void)
 {
-	uint8_t bytes[16 + sizeof state.message];
-	size_t length = strlen(state.message);
-	bytes[0] = (uint8_t)state.program;
-	bytes[1] = state.agent ? 1 : 0;
-	bytes[2] = state.has_code ? 1 : 0;
-	bytes[3] = 0;
-	put32(bytes + 4, (uint32_t)state.code);
-	put64(bytes + 8, state.started == 0 ? 0 : now_ms() - state.started);
-	memcpy(bytes + 16, state.message, length);
-	put_frame(GUEST_STATE, 0, bytes, 16 + length);
+	uint8_t bytes[STATE_BYTES];
+	put_frame(GUEST_STATE, 0, bytes, state_payload(bytes));
 }
 
 static void put_owed(void)
@@ -155,7 +147,7 @@ static void put_owed(void)
 		hello_due = false;
 		state_due = true;
 	}
-	if (state_due && room() >= FRAME_HEADER + 16 + sizeof state.message) {
+	if (state_due && room() >= FRAME_HEADER + STATE_BYTES) {
 		put_state();
 		state_due = false;
 	}

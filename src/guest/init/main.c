@@ -39,6 +39,20 @@ static void read_boot(void)
 	state.agent = boot.agent;
 }
 
+/* A program that was to be mediated does not run where it could only meet certificates that it must refuse. */
+static bool trusts(void)
+{
+	if (boot.authority.certificate == NULL) {
+		trust_remove(&boot);
+		return true;
+	}
+	if (trust_install(&boot, &boot.authority))
+		return true;
+	note("cannot make the image trust the CA of the egress proxy:", state.trust_message);
+	state_exited(125, "cannot make the image trust the CA of the egress proxy: %s", state.trust_message);
+	return false;
+}
+
 int main(void)
 {
 	mount_first();
@@ -58,6 +72,7 @@ int main(void)
 		mount_control_groups();
 	write_identity(&boot);
 	bring_up_network(&boot);
-	program_start(&boot);
+	if (trusts())
+		program_start(&boot);
 	loop_forever();
 }

@@ -2,8 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-struct state state;
+struct state state = { .trust = TRUST_NONE };
 
 void state_started(void)
 {
@@ -22,4 +23,31 @@ void state_exited(int code, const char *format, ...)
 	(void)vsnprintf(state.message, sizeof state.message, format, arguments);
 	va_end(arguments);
 	link_state_changed();
+}
+
+/* The CA is told of while the program runs: before there is nothing to tell, after it nobody cares. */
+static size_t put_trust(uint8_t *bytes)
+{
+	bytes[3] = (uint8_t)state.trust;
+	if (state.trust == TRUST_NONE)
+		return 16;
+	memcpy(bytes + 16, state.fingerprint, FINGERPRINT);
+	size_t length = state.trust == TRUST_FAILED ? strlen(state.trust_message) : 0;
+	memcpy(bytes + 16 + FINGERPRINT, state.trust_message, length);
+	return 16 + FINGERPRINT + length;
+}
+
+size_t state_payload(uint8_t *bytes)
+{
+	bytes[0] = (uint8_t)state.program;
+	bytes[1] = state.agent ? 1 : 0;
+	bytes[2] = state.has_code ? 1 : 0;
+	bytes[3] = 0;
+	put32(bytes + 4, (uint32_t)state.code);
+	put64(bytes + 8, state.started == 0 ? 0 : now_ms() - state.started);
+	if (state.program == STARTED)
+		return put_trust(bytes);
+	size_t length = strlen(state.message);
+	memcpy(bytes + 16, state.message, length);
+	return 16 + length;
 }

@@ -1,4 +1,4 @@
-#include "init.h"
+#include "streams.h"
 
 #include <poll.h>
 #include <string.h>
