@@ -13,9 +13,9 @@ export async function putPolicy(
   if (record === undefined)
     throw new HypemanError('bug', 'RecordMissing', `no record of ${shape.key} to put a policy for`);
   const environment = await hands.environmentOf(shape.key);
-  if (environment.is === 'missing')
+  if (environment.is === 'missing' && shape.grants.length > 0)
     throw new HypemanError('transient', environment.reason, environment.message);
-  const filled = fillPolicy(shape, environment.values);
+  const filled = fillPolicy(shape, environment.is === 'ready' ? environment.values : {});
   if (filled.is === 'missing') throw new HypemanError('transient', filled.reason, filled.message);
   if (revisionOf(filled.policy, record.identity.salt) !== revision)
     throw new HypemanError(

@@ -3,8 +3,8 @@ import { fillPolicy } from '../egress/fill-policy.ts';
 import { revisionOf } from '../egress/revision.ts';
 import type { PolicyShape } from '../machine/egress.ts';
 import type { InstanceKey } from '../machine/ids.ts';
-import type { Identity } from '../machine/record.ts';
-import { disguiseOf, policyFor } from '../plan/policy-for.ts';
+import type { Identity, InstanceRecord } from '../machine/record.ts';
+import { disguiseOf, fieldsOfOpenRun, policyFor } from '../plan/policy-for.ts';
 import type { CredentialsState, Desired, Environment } from '../plan/world.ts';
 import { digestOf } from '../secrets/digest.ts';
 import { environmentDigests } from '../secrets/environment.ts';
@@ -17,12 +17,15 @@ export async function desiredOf(
   declarations: Declarations,
   key: InstanceKey,
   identity: Identity | 'unneeded',
+  record?: InstanceRecord,
 ): Promise<Desired> {
   const declared = declarations.declared(key);
   if (declared.is !== 'wanted') return declared;
   const { instance, generation } = declared;
   const environment = await declarations.environmentOf(key);
-  const policy = identity === 'unneeded' ? undefined : policyFor(instance, { key, identity, generation });
+  const running = fieldsOfOpenRun(record);
+  const policy =
+    identity === 'unneeded' ? undefined : policyFor(instance, { key, identity, generation, running });
   const salt = identity === 'unneeded' ? '' : identity.salt;
   return {
     ...declared,
@@ -42,8 +45,9 @@ function credentialsFrom(
   environment: DeclaredEnvironment,
   salt: string,
 ): CredentialsState {
-  if (environment.is === 'missing') return environment;
-  const filled = fillPolicy(shape, environment.values);
+  // What needs no value is not held up by one that is missing: least of all that credentials are taken away.
+  if (environment.is === 'missing' && shape.grants.length > 0) return environment;
+  const filled = fillPolicy(shape, environment.is === 'ready' ? environment.values : {});
   if (filled.is === 'missing') return filled;
   const { policy } = filled;
   const digests: Record<string, string> = {};

@@ -21,7 +21,7 @@ export function openLook(eyes: Eyes): Look {
     const wantsProposal = record === undefined && eyes.declarations.declared(key).is === 'wanted';
     if (!wantsProposal) proposals.settle(key);
     const proposal = record?.identity ?? (wantsProposal ? proposals.of(key) : 'unneeded');
-    const desired = await desiredOf(eyes.declarations, key, proposal);
+    const desired = await desiredOf(eyes.declarations, key, proposal, record);
     const base = { key, now: eyes.now(), desired, host, proposal } as const;
     const images = await seeImages(eyes, desired, record);
     if (record === undefined) return { ...base, ...images, ...NOTHING };

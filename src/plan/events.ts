@@ -64,8 +64,11 @@ const progress: Change = (before, after) => {
   return { type: BUSINESS.has(now.reason) ? 'Normal' : 'Warning', reason: now.reason, message: now.message };
 };
 
-/** Steps that another event tells better. */
-const UNEVENTFUL = new Set(['Creating', 'Preparing', 'Starting', 'Booting', 'Exited', 'Ended']);
+/** Steps that another event tells better, or nobody needs to hear of. */
+const UNEVENTFUL = new Set([
+  ...['Creating', 'Preparing', 'Starting', 'Booting', 'Exited', 'Ended'],
+  ...['Pending', 'ProxyUnavailable'],
+]);
 const BUSINESS = new Set(['ImagePull', 'ImageChanged', 'Stopping', 'Restarting', 'Deleting']);
 
 const stalled: Change = (before, after) => {
@@ -81,6 +84,29 @@ const pending: Change = (before, after) => {
   return normal(now.reason, now.message);
 };
 
+const rotated: Change = (before, after) => {
+  const generations = new Map(before.credentials?.map(({ name, generation }) => [name, generation]));
+  const names = (after.credentials ?? [])
+    .filter(({ name, generation }) => generation > (generations.get(name) ?? generation))
+    .map(({ name }) => name);
+  return names.length === 0
+    ? undefined
+    : normal('CredentialRotated', `${names.join(', ')}: the new value is in use`);
+};
+
+/** Mediation that was lost under a guest, and that it is back. A wait for a first one is told by what waits. */
+const enforcement: Change = (before, after) => {
+  const now = conditionOf(after, 'EgressEnforced');
+  const then = conditionOf(before, 'EgressEnforced') ?? UNTOLD;
+  if (now === undefined || now.reason === then.reason) return undefined;
+  if (now.reason === 'ProxyUnavailable') return warning(now.reason, now.message);
+  if (now.reason === 'NotGuarded' && then.status === 'True') return warning('EgressLost', now.message);
+  const isBack = now.status === 'True' && then.status === 'False' && then.reason !== 'Pending';
+  return isBack ? normal('EgressEnforced', now.message) : undefined;
+};
+
+const UNTOLD = { status: 'Unknown', reason: '' };
+
 /** In the order in which they happen within one pass. */
 const CHANGES: readonly Change[] = [
   created,
@@ -91,6 +117,8 @@ const CHANGES: readonly Change[] = [
   progress,
   started,
   programStarted,
+  enforcement,
+  rotated,
   stalled,
 ];
 

@@ -5,6 +5,9 @@ import type { Fields } from '../machine/record.ts';
 
 /** `env.PORT`: the path of one variable of the environment, wherever its value came from. */
 export const ENV_FIELD_PREFIX = 'env.';
+export const NETWORK_FIELD = 'network.enabled';
+/** There only when it is true: a record from before there was mediation does not differ by it. */
+export const EGRESS_FIELD = 'network.egress.enabled';
 
 /**
  * Every field of a spec that reaches a guest at its start, each in one canonical text. `environment` is
@@ -16,7 +19,7 @@ export function fieldsOf(spec: InstanceSpec, environment: Fields, hypervisor: Hy
     size: String(spec.memoryBytes),
     hotplugSize: String(spec.hotplugBytes),
     overlaySize: String(spec.overlayBytes),
-    'network.enabled': String(spec.network.enabled),
+    [NETWORK_FIELD]: String(spec.network.enabled),
     hypervisor,
     volumes: JSON.stringify(spec.volumes.map(volumeText)),
     devices: JSON.stringify(spec.devices),
@@ -34,17 +37,22 @@ export function environmentFields(environment: Fields): Fields {
   );
 }
 
-/** The paths of the edits that a running guest does not have yet, sorted. Live fields never pend. */
+/**
+ * The paths of the edits that a running guest does not have yet, sorted. Live fields never pend, but for
+ * mediation, of which a guest gets the proxy variables at its start.
+ */
 export function pendingFields(applied: Fields, wanted: Fields): readonly string[] {
   const paths = new Set([...Object.keys(applied), ...Object.keys(wanted)]);
   return [...paths]
-    .filter((path) => applied[path] !== wanted[path] && changeEffectOf(path) !== 'live')
+    .filter((path) => applied[path] !== wanted[path])
+    .filter((path) => path === EGRESS_FIELD || changeEffectOf(path) !== 'live')
     .sort();
 }
 
 function optionalFields(spec: InstanceSpec): readonly (readonly [string, string | undefined])[] {
   return [
     ['image', spec.image],
+    [EGRESS_FIELD, spec.network.enabled && spec.network.egress.enabled ? 'true' : undefined],
     ['forkFrom.instance', spec.forkFrom?.instance],
     ['entrypoint', spec.entrypoint && JSON.stringify(spec.entrypoint)],
     ['cmd', spec.cmd && JSON.stringify(spec.cmd)],

@@ -2,6 +2,7 @@ import { unreachable } from '../errors.ts';
 import type { ImageState } from '../machine/image.ts';
 import type { ProcessIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
+import { heldPolicy } from './mediation.ts';
 import { plan } from './plan.ts';
 import type { Plan } from './verdict.ts';
 import type { World } from './world.ts';
@@ -26,8 +27,9 @@ export function foresee(world: World): readonly Plan[] {
   return rounds;
 }
 
+/** The world if the action did what it says, and nothing else happened. */
 // eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
-function afterAction(world: World, action: Action): World {
+export function afterAction(world: World, action: Action): World {
   switch (action.kind) {
     case 'write-record':
       return { ...world, record: action.record };
@@ -60,7 +62,7 @@ function afterAction(world: World, action: Action): World {
       return { ...world, guest: { state: 'exited', exit: { message: 'stopped' } } };
     case 'acknowledge-exit':
     case 'kill-machine':
-      return { ...world, machine: { state: 'absent' } };
+      return { ...world, machine: { state: 'absent' }, guest: { state: 'silent' } };
     case 'forget-instance':
       return { ...world, record: 'absent', overlay: { state: 'absent' }, boot: { state: 'absent' } };
     default:
@@ -81,23 +83,31 @@ const FORESEEN_POLICY = {
   authority: { certificate: '', fingerprint: '' },
 } as const;
 
-function trusting(guest: World['guest'], fingerprint: string): World['guest'] {
-  return guest.state === 'started' ? { ...guest, trust: { state: 'installed', fingerprint } } : guest;
+function trusting(guest: World['guest'], fingerprint: string | undefined): World['guest'] {
+  if (guest.state !== 'started' || fingerprint === undefined) return guest;
+  return { ...guest, trust: { state: 'installed', fingerprint } };
 }
 
 /** Time passes: a pull has ended well, a guest that boots has started its program. */
 function later(world: World, ms: number): World {
   const { machine, guest } = world;
-  const isBooting = machine.state === 'running' && guest.state !== 'exited';
+  const isBooting = machine.state === 'running' && (guest.state === 'silent' || guest.state === 'booting');
   return withImage(
     {
       ...world,
       now: world.now + Math.max(1, ms),
-      guest: isBooting ? { state: 'started', startedAt: world.now, agentReady: true } : guest,
+      guest: isBooting ? startedIn(world) : guest,
     },
     PULLED,
     'pulling',
   );
+}
+
+/** Init has installed the CA that it was told of, before the program. */
+function startedIn(world: World): World['guest'] {
+  const held = heldPolicy(world);
+  const started = { state: 'started', startedAt: world.now, agentReady: true } as const;
+  return trusting({ ...started, trust: { state: 'none' } }, held?.authority.fingerprint);
 }
 
 /** Before it is pulled, an image is what it says it is: some content with some program. */

@@ -1,12 +1,24 @@
 import { bootWritten, machineStarted, onceReady } from './rungs/start.ts';
 import { endRecorded } from './rungs/end.ts';
-import { environmentKnown, programKnown } from './rungs/start-words.ts';
+import { credentialsKnown, environmentKnown, programKnown } from './rungs/start-words.ts';
+import { authorityOffered, authorityTrusted } from './rungs/trust.ts';
+import { credentialsRecorded } from './rungs/credentials.ts';
 import { exitRecorded } from './rungs/exit.ts';
 import { driverAvailable, kernelPresent, toolsPresent } from './rungs/host-ready.ts';
 import { imagePinned, imageReady, imageRepinned } from './rungs/image.ts';
 import { kill, stateWanted, stopFinished } from './rungs/stop.ts';
 import { machineAccountedFor, machineAnswers } from './rungs/machine-known.ts';
-import { networkGone, networkRemoved, tapGuarded, tapKept, tapShaped, tapUp } from './rungs/network.ts';
+import {
+  networkGone,
+  networkRemoved,
+  tapSafe,
+  tapGuarded,
+  tapKept,
+  tapShaped,
+  tapUp,
+} from './rungs/network.ts';
+import { holdingNoPolicy, policyDropped, policyPut, proxyReachable } from './rungs/policy.ts';
+import { mediatedMeanwhile } from './rungs/meanwhile.ts';
 import { notPaused, programStarted } from './rungs/running.ts';
 import { overlayFits } from './rungs/overlay.ts';
 import { forgotten, machineStopped } from './rungs/remove.ts';
@@ -22,11 +34,10 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
   exitRecorded,
   endRecorded,
   // What has begun is finished, what is not wanted is stopped.
-  stopFinished,
-  machineAnswers,
+  ...[stopFinished, machineAnswers].map(mediatedMeanwhile),
   machineAccountedFor,
-  stateWanted,
-  // From nothing to a machine that runs.
+  // From nothing to a machine that runs: first what may be waited for, then what is made.
+  holdingNoPolicy(stateWanted),
   ...[
     restartDue,
     toolsPresent,
@@ -36,17 +47,41 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     driverAvailable,
     kernelPresent,
     environmentKnown,
+    credentialsKnown,
     programKnown,
+    proxyReachable,
+  ]
+    .map(holdingNoPolicy)
+    .map(whileDown),
+  ...[
     overlayFits,
     networkGone,
     tapUp,
+    policyPut,
+    policyDropped,
     tapGuarded,
     tapShaped,
     onceReady(bootWritten),
     onceReady(machineStarted),
   ].map(whileDown),
-  // Under a machine that runs: only what can be done live, and the reasons to stop it.
-  ...[tapKept, tapGuarded, tapShaped, notPaused, restartAnswered, updated, programStarted].map(whileUp),
+  // Under a machine that runs: what can be done live, the reasons to stop it, what only time can mend.
+  ...[
+    tapKept,
+    tapSafe,
+    policyPut,
+    tapGuarded,
+    policyDropped,
+    tapShaped,
+    credentialsRecorded,
+    notPaused,
+    restartAnswered,
+    updated,
+    programStarted,
+    authorityOffered,
+    credentialsKnown,
+    proxyReachable,
+    authorityTrusted,
+  ].map(whileUp),
 ];
 
 /** The way back, for an instance that is not wanted any more: nothing goes from under a machine. */

@@ -18,6 +18,8 @@ export const GOOD_RUN_MS = 600_000;
 export const HOST_MENDED_MS = 30_000;
 /** A hypervisor that does not answer, a machine that somebody paused. */
 export const UNANSWERED_MS = 10_000;
+/** The egress proxy is started again by itself, and tells when it is back; this is for the case that it cannot. */
+export const PROXY_BACK_MS = 5_000;
 /** A pull tells its end by itself; this is for the case that it cannot. */
 export const PULL_LOOK_MS = 10_000;
 

@@ -1,6 +1,6 @@
 import type { ProgramExit } from '../machine/guest.ts';
 import type { Hypervisor } from '../machine/machine.ts';
-import type { Applied, InstanceRecord, StopReason } from '../machine/record.ts';
+import type { Applied, Fields, InstanceRecord, StopReason } from '../machine/record.ts';
 import { elapsed, GOOD_RUN_MS } from './patience.ts';
 import type { KnownWorld, WantedWorld } from './world.ts';
 
@@ -64,6 +64,17 @@ export function withStopping(record: InstanceRecord, because: StopReason, since:
 
 export function withExit(record: InstanceRecord, exit: ProgramExit, at: number): InstanceRecord {
   return { ...record, exit: { ...exit, at } };
+}
+
+/** What the proxy holds now, by credential: a value that is another one than before is the next generation. */
+export function withCredentials(record: InstanceRecord, digests: Fields, now: number): InstanceRecord {
+  const known = record.credentials ?? {};
+  const entries = Object.entries(digests).map(([name, digest]) => {
+    const before = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (before?.digest === digest) return [name, before] as const;
+    return [name, { digest, generation: (before?.generation ?? 0) + 1, rotatedAt: now }] as const;
+  });
+  return { ...record, credentials: Object.fromEntries(entries) };
 }
 
 /** The ends so far were somebody's wish or have been answered: the next start is not held back. */

@@ -85,6 +85,21 @@ function wantedPart(world: RecordedWorld): Partial<InstanceStatus> {
     ...(fields.diskIoBps === undefined ? {} : { diskIoBps: quantityText('diskRate', bytesOf('diskIoBps')) }),
     ...generationPart(world),
     ...networkPart(world),
+    ...credentialsPart(world),
+  };
+}
+
+/** Of the declared credentials those that the proxy has had: a generation, and never a digest. */
+function credentialsPart({ record, desired }: RecordedWorld): Partial<InstanceStatus> {
+  const names = Object.keys(desired.instance.spec.credentials);
+  if (names.length === 0) return {};
+  const noted = Object.entries(record.credentials ?? {}).filter(([name]) => names.includes(name));
+  return {
+    credentials: noted.map(([name, { generation, rotatedAt }]) => ({
+      name,
+      generation,
+      rotatedAt: timeText(rotatedAt),
+    })),
   };
 }
 

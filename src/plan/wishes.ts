@@ -1,6 +1,6 @@
 import type { Hypervisor } from '../machine/machine.ts';
 import type { Fields, InstanceRecord } from '../machine/record.ts';
-import { ENV_FIELD_PREFIX, environmentFields, fieldsOf, pendingFields } from './fields.ts';
+import { ENV_FIELD_PREFIX, environmentFields, fieldsOf, NETWORK_FIELD, pendingFields } from './fields.ts';
 import type { KnownWorld, RecordedWorld } from './world.ts';
 
 /** The annotation that restarts when its value changes, as `kubectl rollout restart` does. */
@@ -25,6 +25,12 @@ export function hypervisorOfMachine({ record, desired, host }: KnownWorld): Hype
 export function hypervisorWanted({ record, desired, host, machine }: RecordedWorld): Hypervisor {
   const present = machine.state === 'absent' ? undefined : record.run?.hypervisor;
   return desired.instance.spec.hypervisor ?? present ?? host.defaultHypervisor;
+}
+
+/** By what the machine was started with while there is one, else by what it will be started with. */
+export function isNetworked({ machine, record, desired }: RecordedWorld): boolean {
+  const applied = machine.state === 'absent' ? undefined : record.run?.applied.fields[NETWORK_FIELD];
+  return applied === undefined ? desired.instance.spec.network.enabled : applied === 'true';
 }
 
 /** What the spec says. An environment that cannot be had now counts as unchanged. */

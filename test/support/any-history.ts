@@ -13,6 +13,8 @@ export const anyTemper: fc.Arbitrary<Temper> = fc.record({
   heedsStop: fc.boolean(),
   powersOff: fc.boolean(),
   registry: fc.constantFrom('works', 'refuses', 'is away'),
+  trusts: fc.boolean(),
+  proxy: fc.constantFrom('comes back', 'stays away'),
 });
 
 /** A guest that serves and a registry that works; whether they heed a stop is left open. */
@@ -38,8 +40,20 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
         'tap is deleted',
         'rules are flushed',
         'machine is paused',
+        'proxy dies',
+        'proxy comes back',
+        'proxy is replaced',
+        'proxy forgets',
       )
       .map((move) => ({ move })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      move: fc.constant('value is set' as const),
+      name: fc.constantFrom('REAL_KEY', 'OTHER_KEY'),
+      value: fc.constantFrom('v1', 'v2', undefined),
+    }),
   },
   {
     weight: 4,

@@ -6,6 +6,7 @@ import type { MachineState } from '../../src/machine/machine.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import { fieldsOf } from '../../src/plan/fields.ts';
 import type { HostFacts, Wanted, World } from '../../src/plan/world.ts';
+import { anyCredentials, anyEgress, anyGuard, anyNote, anyTrust } from './any-egress.ts';
 import {
   anInstance,
   aRecord,
@@ -43,15 +44,20 @@ const spec = fc
     entrypoint: fc.constantFrom(undefined, undefined, ['/other']),
     cmd: fc.constantFrom(undefined, ['now']),
     network: fc.record({ enabled: fc.boolean(), downloadBps: rate, uploadBps: rate }),
+    isMediated: fc.boolean(),
+    mode: fc.constantFrom('all', 'http_https_only'),
+    credentials: anyCredentials,
   })
-  .map(({ network, ...rest }) =>
-    aSpec(
+  .map(({ network, isMediated, mode, credentials, ...rest }) => {
+    const enabled = isMediated && network.enabled;
+    return aSpec(
       without({
         ...rest,
-        network: without({ ...network, egress: { enabled: false, mode: 'all' } }),
+        network: without({ ...network, egress: { enabled, mode } }),
+        credentials: enabled ? credentials : {},
       }) as Partial<InstanceSpec>,
-    ),
-  );
+    );
+  });
 
 const restartedAt = fc.constantFrom(undefined, '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z');
 
@@ -89,7 +95,11 @@ export const anyWanted: fc.Arbitrary<Wanted> = fc
   })
   .map(
     ({ spec: words, restartedAt: at, ...rest }) =>
-      without({ is: 'wanted' as const, ...rest, instance: { ...anInstance({}, at), spec: words } }) as Wanted,
+      without({
+        ...{ is: 'wanted' as const, credentials: { is: 'none' } },
+        ...rest,
+        instance: { ...anInstance({}, at), spec: words },
+      }) as Wanted,
   );
 
 const desired: fc.Arbitrary<World['desired']> = fc.oneof(
@@ -137,6 +147,7 @@ const record: fc.Arbitrary<InstanceRecord> = fc
     restarts: fc.integer({ min: 0, max: 4 }),
     failures: fc.integer({ min: 0, max: 12 }),
     restartedAt,
+    credentials: anyNote,
   })
   .map((parts) => aRecord(without(parts) as Partial<InstanceRecord>));
 
@@ -158,7 +169,14 @@ const machine: fc.Arbitrary<MachineState> = fc.oneof(
 
 const guest: fc.Arbitrary<GuestState> = fc.oneof(
   fc.constantFrom<GuestState>({ state: 'silent' }, { state: 'booting' }),
-  fc.record({ state: fc.constant('started' as const), startedAt: time, agentReady: fc.boolean() }),
+  fc
+    .record({
+      state: fc.constant('started' as const),
+      startedAt: time,
+      agentReady: fc.boolean(),
+      trust: anyTrust,
+    })
+    .map((each) => without(each) as GuestState),
   fc
     .constantFrom(0, 1)
     .map((code) => ({ state: 'exited' as const, exit: { code, message: `exit code ${code}` } })),
@@ -205,7 +223,8 @@ export const anyWorld: fc.Arbitrary<World> = fc
       size.map((bytes) => ({ state: 'ready' as const, bytes })),
     ),
     tap: fc.boolean(),
-    guard: fc.boolean(),
+    guard: anyGuard,
+    egress: anyEgress,
     shaping: fc.record({ downloadBps: rate, uploadBps: rate }).map(without),
     boot: fc.constantFrom<World['boot']>({ state: 'absent' }, { state: 'ready', fields: { boot: 'old' } }),
     machine,
@@ -217,7 +236,7 @@ export const anyWorld: fc.Arbitrary<World> = fc
     ...(nextImage === undefined ? {} : { nextImage }),
     network: {
       tap: tap ? { state: 'up', name: IDENTITY.tap } : { state: 'absent' },
-      guard: { state: guard ? 'guarded' : 'open' },
+      guard,
       shaping: shaping as World['network']['shaping'],
     },
   }))

@@ -2,8 +2,8 @@ import { unreachable } from '../../src/errors.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { Action } from '../../src/plan/action.ts';
 import type { World } from '../../src/plan/world.ts';
-
-type Law = readonly [holds: boolean, text: string];
+import { bootLaws, guardLaws, removalLaws, vcpuLaws } from './egress-laws.ts';
+import type { Law } from './egress-laws.ts';
 
 /** Throws when an action does to a host what nobody may do to it, whatever the plan was. */
 export function obeyed(world: World, action: Action): void {
@@ -24,17 +24,29 @@ function lawsFor(world: World, action: Action): readonly Law[] {
         [isDown, 'no disk changes under a machine'],
       ];
     case 'remove-overlay':
-    case 'write-boot':
       return [[isDown, 'no disk changes under a machine']];
+    case 'write-boot':
+      return [[isDown, 'no disk changes under a machine'], ...bootLaws(world, action)];
     case 'remove-network':
       return [[isDown, 'no guard is lifted while a machine could send']];
     case 'shape-tap':
+      return [[network.tap.state === 'up', 'only a tap that is there is shaped']];
     case 'guard-tap':
-      return [[network.tap.state === 'up', 'only a tap that is there is guarded and shaped']];
+      return [
+        [network.tap.state === 'up', 'only a tap that is there is guarded'],
+        ...guardLaws(world, action),
+      ];
+    case 'put-policy':
+      return [[world.egress.problem === undefined, 'nobody speaks to a proxy that is not there']];
+    case 'remove-policy':
+      return removalLaws(world, action);
+    case 'trust-authority':
+      return [[world.guest.state === 'started', 'only a guest that listens is given a CA']];
     case 'forget-instance':
       return [
         [isDown, 'no record goes before its machine'],
         [network.tap.state === 'absent' && network.guard.state === 'open', 'nor before its network'],
+        [world.egress.policy.state === 'absent', 'nor before its policy'],
       ];
     case 'start-machine':
       return startLaws(world, action);
@@ -50,9 +62,6 @@ function lawsFor(world: World, action: Action): readonly Law[] {
     case 'write-record':
       return [[record === undefined || isSame(record, action.record), 'an identity never changes']];
     case 'create-tap':
-    case 'put-policy':
-    case 'remove-policy':
-    case 'trust-authority':
     case 'pull-image':
       return [];
     default:
@@ -68,6 +77,7 @@ function startLaws(world: World, { machine }: Extract<Action, { kind: 'start-mac
   const isGuarded = network.tap.state === 'up' && network.guard.state === 'guarded';
   return [
     [!hasNic || isGuarded, 'no vCPU runs before its guard'],
+    ...(hasNic ? vcpuLaws(world, isResume) : []),
     [isResume || (overlay.state === 'ready' && boot.state === 'ready'), 'no vCPU runs before its disks'],
     [image.state === 'ready', 'no vCPU runs before its image'],
     [run !== undefined, 'no vCPU runs that is not on record'],

@@ -1,5 +1,6 @@
 import { unreachable } from '../../src/errors.ts';
 import type { World } from '../../src/plan/world.ts';
+import { withProxy } from './simulated-egress.ts';
 import { elapse, seen } from './simulated-host.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import { PROCESS, RUNNING } from './worlds.ts';
@@ -11,15 +12,63 @@ export type Move =
   | { readonly move: 'guest powers off' | 'VMM crashes' | 'host reboots' | 'start is cut short' }
   | { readonly move: 'hypervisor falls silent' | 'hypervisor answers' | 'controller restarts' }
   | { readonly move: 'tap is deleted' | 'rules are flushed' | 'machine is paused' }
+  | { readonly move: 'proxy dies' | 'proxy comes back' | 'proxy is replaced' | 'proxy forgets' }
+  /** Without a value the variable is taken away. */
+  | { readonly move: 'value is set'; readonly name: string; readonly value: string | undefined }
   | { readonly move: 'time passes'; readonly ms: number };
 
 export function afterMove(host: SimulatedHost, move: Move): SimulatedHost {
-  if (move.move === 'time passes') return elapse(host, move.ms);
-  return seen({ ...host, world: { ...host.world, ...changeFrom(host.world, move) } });
+  // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- the others change the world alone
+  switch (move.move) {
+    case 'time passes':
+      return elapse(host, move.ms);
+    case 'proxy dies':
+      return withEgress(host, GONE);
+    case 'proxy comes back':
+      return seen(withProxy(host));
+    case 'proxy is replaced':
+      return seen(withProxy(withEgress(host, GONE)));
+    case 'proxy forgets':
+      return host.world.egress.problem === undefined
+        ? { ...withEgress(host, { policy: { state: 'absent' } }), remembered: undefined }
+        : host;
+    case 'value is set':
+      return seen({ ...host, values: withValue(host.values, move.name, move.value) });
+    default:
+      return seen({ ...host, world: { ...host.world, ...changeFrom(host.world, move) } });
+  }
 }
 
+const GONE: World['egress'] = { problem: 'its process ended', policy: { state: 'absent' } };
+
+function withEgress(host: SimulatedHost, egress: World['egress']): SimulatedHost {
+  return seen({ ...host, world: { ...host.world, egress } });
+}
+
+function withValue(
+  values: SimulatedHost['values'],
+  name: string,
+  value: string | undefined,
+): SimulatedHost['values'] {
+  const others = Object.entries(values).filter(([other]) => other !== name);
+  return Object.fromEntries(value === undefined ? others : [...others, [name, value]]);
+}
+
+type OnWorld = Exclude<
+  Move,
+  {
+    move:
+      | 'time passes'
+      | 'proxy dies'
+      | 'proxy comes back'
+      | 'proxy is replaced'
+      | 'proxy forgets'
+      | 'value is set';
+  }
+>;
+
 // eslint-disable-next-line complexity -- one line per kind of move: a table, not a decision
-function changeFrom(world: World, move: Exclude<Move, { move: 'time passes' }>): Partial<World> {
+function changeFrom(world: World, move: OnWorld): Partial<World> {
   const isRunning = world.machine.state === 'running';
   const gone = { state: 'absent' } as const;
   const silent = { guest: { state: 'silent' } } as const;

@@ -1,11 +1,13 @@
-import { unreachable } from '../../src/errors.ts';
 import type { ImageState } from '../../src/machine/image.ts';
 import type { Action } from '../../src/plan/action.ts';
+import { afterAction as foreseen } from '../../src/plan/foresee.ts';
 import { plan } from '../../src/plan/plan.ts';
 import type { Plan } from '../../src/plan/verdict.ts';
 import type { World } from '../../src/plan/world.ts';
 import { obeyed } from './host-laws.ts';
-import { imageOf, IDENTITY, NOW, RUNNING } from './worlds.ts';
+import { answerTo, startedIn, trusting, VALUES, withCredentials, withProxy } from './simulated-egress.ts';
+import type { SimulatedEgress } from './simulated-egress.ts';
+import { imageOf, IDENTITY } from './worlds.ts';
 
 /** How everything behaves that is not ours. */
 export type Temper = {
@@ -14,16 +16,22 @@ export type Temper = {
   readonly heedsStop: boolean;
   readonly powersOff: boolean;
   readonly registry: 'works' | 'refuses' | 'is away';
+  /** Whether a CA can be installed in the guest, and whether a proxy that died is there again after a while. */
+  readonly trusts: boolean;
+  readonly proxy: 'comes back' | 'stays away';
 };
 
-export const BENIGN: Temper = { guest: 'serves', heedsStop: true, powersOff: true, registry: 'works' };
+export const BENIGN: Temper = {
+  ...{ guest: 'serves', heedsStop: true, powersOff: true },
+  ...{ registry: 'works', trusts: true, proxy: 'comes back' },
+};
 
 /** A host made of values: what a look would see of it, and what it has in store. */
 export type SimulatedHost = {
   readonly world: World;
   readonly temper: Temper;
   readonly images: Readonly<Record<string, ImageState>>;
-};
+} & SimulatedEgress;
 
 export function hostOf(world: World, temper: Temper = BENIGN): SimulatedHost {
   const reference = wantedImage(world);
@@ -32,7 +40,8 @@ export function hostOf(world: World, temper: Temper = BENIGN): SimulatedHost {
   const pin = world.record === 'absent' ? undefined : world.record.image?.reference;
   const first = pin ?? reference;
   if (first !== undefined) images[first] = named(world.image, first);
-  return seen({ world, temper, images });
+  const remembered = world.egress.policy.state === 'in-force' ? world.egress.policy.revision : undefined;
+  return seen({ world, temper, images, values: VALUES, proxies: 0, remembered });
 }
 
 /** The host after one action. Throws when the action breaks a law that no planner may break. */
@@ -42,79 +51,38 @@ export function afterAction(host: SimulatedHost, action: Action): SimulatedHost 
     const images = { ...host.images, [action.reference]: { state: 'pulling', progress: '0 %' } as const };
     return seen({ ...host, images });
   }
-  return seen({ ...host, world: { ...host.world, ...changeBy(host, action) } });
+  return seen({ ...host, remembered: rememberedAfter(host, action), world: worldAfter(host, action) });
 }
 
-// eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
-function changeBy(
-  { world, temper }: SimulatedHost,
-  action: Exclude<Action, { kind: 'pull-image' }>,
-): Partial<World> {
+function rememberedAfter({ remembered }: SimulatedHost, action: Action): string | undefined {
+  if (action.kind === 'put-policy') return action.revision;
+  return action.kind === 'remove-policy' ? undefined : remembered;
+}
+
+/** What an action does that does not depend on temper is what `plan FILE` foresees of it. */
+function worldAfter(host: SimulatedHost, action: Exclude<Action, { kind: 'pull-image' }>): World {
+  const { world, temper } = host;
+  // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- the others do just what they say
   switch (action.kind) {
-    case 'write-record':
-      return { record: action.record };
-    case 'create-overlay':
-    case 'grow-overlay':
-      return { overlay: { state: 'ready', bytes: action.bytes } };
-    case 'remove-overlay':
-      return { overlay: { state: 'absent' } };
-    case 'create-tap':
-      return { network: { ...world.network, tap: { state: 'up', name: action.identity.tap } } };
-    case 'guard-tap':
-      return {
-        network: {
-          ...world.network,
-          guard: {
-            state: 'guarded',
-            ...(action.mediation === undefined ? {} : { mediation: action.mediation }),
-          },
-        },
-      };
-    case 'shape-tap':
-      return { network: { ...world.network, shaping: action.shaping } };
-    case 'remove-network':
-      return { network: { tap: { state: 'absent' }, guard: { state: 'open' }, shaping: {} } };
     case 'put-policy':
-      return { egress: { policy: { state: 'in-force', revision: action.revision, ...PROXY } } };
-    case 'remove-policy':
-      return { egress: { policy: { state: 'absent' } } };
+      return { ...world, egress: answerTo(host, action.revision) };
     case 'trust-authority':
-      return world.guest.state === 'started'
-        ? {
-            guest: {
-              ...world.guest,
-              trust: { state: 'installed', fingerprint: action.authority.fingerprint },
-            },
-          }
-        : {};
-    case 'write-boot':
-      return { boot: { state: 'ready', fields: action.fields } };
-    case 'start-machine':
-      return {
-        machine: RUNNING,
-        ...(world.machine.state === 'running' ? {} : { guest: { state: 'silent' } }),
-      };
+      return { ...world, guest: trusting(world.guest, action.authority.fingerprint, temper.trusts) };
     case 'request-shutdown':
-      return temper.heedsStop && world.machine.state === 'running'
-        ? { guest: { state: 'exited', exit: { code: 143, message: 'killed by signal 15 (SIGTERM)' } } }
-        : {};
-    case 'acknowledge-exit':
-      return temper.powersOff && world.guest.state === 'exited'
-        ? { machine: { state: 'absent', ended: 'guest-shutdown' }, guest: { state: 'silent' } }
-        : {};
-    case 'kill-machine':
-      return { machine: { state: 'absent' }, guest: { state: 'silent' } };
-    case 'forget-instance':
-      return { record: 'absent', overlay: { state: 'absent' }, boot: { state: 'absent' } };
+      return temper.heedsStop && world.machine.state === 'running' ? { ...world, guest: KILLED } : world;
+    case 'acknowledge-exit': {
+      const isHeard = temper.powersOff && world.guest.state === 'exited';
+      const after = isHeard ? foreseen(world, action) : world;
+      return isHeard ? { ...after, machine: { state: 'absent', ended: 'guest-shutdown' } } : after;
+    }
     default:
-      return unreachable(action);
+      return foreseen(world, action);
   }
 }
 
-/** What the proxy of this host answers to every policy. */
-const PROXY = {
-  ports: { explicit: 40_001, tls: 40_002, http: 40_003, dns: 40_004 },
-  authority: { certificate: 'the CA', fingerprint: 'f00d' },
+const KILLED = {
+  state: 'exited',
+  exit: { code: 143, message: 'killed by signal 15 (SIGTERM)' },
 } as const;
 
 /** Time passes, and with it whatever the guest and the registry were about. */
@@ -123,8 +91,9 @@ export function elapse(host: SimulatedHost, ms: number): SimulatedHost {
   const images = Object.fromEntries(
     Object.entries(host.images).map(([reference, image]) => [reference, afterPull(image, reference, host)]),
   );
-  const guest = world.machine.state === 'running' ? guestLater(world.guest, temper) : world.guest;
-  return seen({ ...host, images, world: { ...world, guest, now: world.now + Math.max(1, ms) } });
+  const guest = world.machine.state === 'running' ? guestLater(world, temper) : world.guest;
+  const later = { ...host, images, world: { ...world, guest, now: world.now + Math.max(1, ms) } };
+  return seen(temper.proxy === 'comes back' ? withProxy(later) : later);
 }
 
 function afterPull(image: ImageState, reference: string, { temper, world }: SimulatedHost): ImageState {
@@ -134,10 +103,10 @@ function afterPull(image: ImageState, reference: string, { temper, world }: Simu
   return { state: 'failed', fate, reason: 'ImagePullFailed', message: 'no', retryAt: world.now + 60_000 };
 }
 
-function guestLater(guest: World['guest'], temper: Temper): World['guest'] {
+function guestLater(world: World, temper: Temper): World['guest'] {
+  const { guest } = world;
   if (temper.guest === 'never starts' || guest.state === 'exited') return guest;
-  if (guest.state !== 'started' || !guest.agentReady)
-    return { state: 'started', startedAt: NOW, agentReady: true };
+  if (guest.state !== 'started' || !guest.agentReady) return startedIn(world, temper.trusts);
   return temper.guest === 'ends' ? { state: 'exited', exit: { code: 1, message: 'exit code 1' } } : guest;
 }
 
@@ -183,6 +152,7 @@ export function seen(host: SimulatedHost): SimulatedHost {
     ...host,
     world: {
       ...withoutNext(world),
+      desired: withCredentials(world, host.values),
       proposal: IDENTITY,
       image: imageFor(pin ?? reference),
       ...(isOther ? { nextImage: imageFor(reference) } : {}),

@@ -1,4 +1,5 @@
 import type { Instance, InstanceSpec } from '../../src/api/instance.ts';
+import type { Authority, ListenerPorts } from '../../src/machine/egress.ts';
 import type { GuestState } from '../../src/machine/guest.ts';
 import { instanceId, keyOf, tapNameFor } from '../../src/machine/ids.ts';
 import type { ImageState } from '../../src/machine/image.ts';
@@ -129,7 +130,34 @@ export function aRun(
 
 export const PROCESS = { pid: 4711, startTime: 1, bootId: 'boot-1' };
 export const RUNNING: MachineState = { state: 'running', process: PROCESS };
-export const STARTED: GuestState = { state: 'started', startedAt: NOW, agentReady: true };
+export const STARTED = { state: 'started', startedAt: NOW, agentReady: true } as const satisfies GuestState;
+
+export const PORTS: ListenerPorts = { explicit: 40_001, tls: 40_002, http: 40_003, dns: 40_004 };
+export const AUTHORITY: Authority = { certificate: 'the CA', fingerprint: 'f00d' };
+/** What the proxy is told by the plans of these worlds. */
+export const REVISION = 'revision-1';
+
+/** Mediated, with one credential that is to reach one host. */
+export const MEDIATED = {
+  network: { enabled: true, egress: { enabled: true, mode: 'all' } },
+  credentials: {
+    API_KEY: {
+      sourceEnv: 'REAL_KEY',
+      inject: [
+        { hosts: ['api.example.com'], header: 'Authorization', format: 'Bearer ${value}', when: 'always' },
+      ],
+    },
+  },
+} as const satisfies Partial<InstanceSpec>;
+
+export function mediated(spec: Partial<InstanceSpec> = {}, changes: Partial<Wanted> = {}): Wanted {
+  const credentials = { is: 'ready', revision: REVISION, digests: { API_KEY: 'digest-of-key' } } as const;
+  return wanted({ ...MEDIATED, ...spec }, { credentials, ...changes });
+}
+
+export function heldPolicy(revision = REVISION, ports = PORTS): World['egress'] {
+  return { policy: { state: 'in-force', revision, ports, authority: AUTHORITY } };
+}
 
 /** A world in which nothing has happened yet: the file has just been written. */
 export function freshWorld(changes: Partial<World> = {}): World {
@@ -160,6 +188,23 @@ export function runningWorld(changes: Partial<World> = {}): World {
     network: { tap: { state: 'up', name: IDENTITY.tap }, guard: { state: 'guarded' }, shaping: {} },
     machine: RUNNING,
     guest: STARTED,
+    ...changes,
+  });
+}
+
+/** A world in which everything is as declared, what leaves is mediated, and the program runs. */
+export function mediatedWorld(changes: Partial<World> = {}): World {
+  const credentials = { API_KEY: { digest: 'digest-of-key', generation: 1, rotatedAt: NOW - 3_600_000 } };
+  return runningWorld({
+    desired: mediated(),
+    record: aRecord({ image: pinned(), run: aRun(MEDIATED), credentials }),
+    network: {
+      tap: { state: 'up', name: IDENTITY.tap },
+      guard: { state: 'guarded', mediation: { mode: 'all', ports: PORTS } },
+      shaping: {},
+    },
+    egress: heldPolicy(),
+    guest: { ...STARTED, trust: { state: 'installed', fingerprint: AUTHORITY.fingerprint } },
     ...changes,
   });
 }

@@ -3,8 +3,10 @@ import { ownRecord, programRuns } from '../run-state.ts';
 import type { World } from '../world.ts';
 import type { Claim } from './claim.ts';
 import { claim } from './claim.ts';
+import { credentialsClaims } from './credentials-synced.ts';
+import { egressClaims } from './egress-enforced.ts';
 
-/** True: the declared state is reached, and for Running the program runs. Else: the step that is due, and why. */
+/** True: the declared state is reached, and for Running the program runs, mediated as declared. Else: the step that is due, and why. */
 export function readyClaim(world: World, outcome: Outcome): Claim {
   const { reason, message } = outcome.is === 'planned' ? outcome.plan : outcome.failure;
   if (outcome.is === 'failed' && outcome.failure.fate === 'bug')
@@ -18,7 +20,17 @@ function reachedClaim(world: World): Claim | undefined {
   if (world.desired.is === 'held') return undefined;
   if (world.desired.instance.spec.state === 'Stopped')
     return isStopped(world) ? claim('Ready', 'True', 'Stopped', 'stopped, as declared') : undefined;
-  return programRuns(world) ? claim('Ready', 'True', 'ProgramRunning', 'the program runs') : undefined;
+  if (!programRuns(world)) return undefined;
+  return egressShortfall(world) ?? claim('Ready', 'True', 'ProgramRunning', 'the program runs');
+}
+
+/** A rotation under way is none: until the proxy has the new value, it has one that was declared. */
+function egressShortfall(world: World): Claim | undefined {
+  const lacking = [...egressClaims(world), ...credentialsClaims(world)].find(
+    ({ type, status, reason }) =>
+      status === 'False' && !(type === 'CredentialsSynced' && reason === 'Pending'),
+  );
+  return lacking === undefined ? undefined : claim('Ready', 'False', lacking.reason, lacking.message);
 }
 
 /** Nobody can say now whether what runs is what is wanted. */

@@ -1,4 +1,6 @@
+import { ENV_FIELD_PREFIX, EGRESS_FIELD } from '../fields.ts';
 import { isRecorded } from '../plan.ts';
+import { disguiseOf } from '../policy-for.ts';
 import { changesAtRestart, pendingOf } from '../wishes.ts';
 import type { RecordedWorld, World } from '../world.ts';
 import type { Claim } from './claim.ts';
@@ -21,7 +23,7 @@ export function upToDateClaim(world: World): Claim {
 const upToDate = claim('UpToDate', 'True', 'UpToDate', 'what runs, or the next start, is what the spec says');
 
 function pendingClaim(world: RecordedWorld, pending: readonly string[]): Claim {
-  const all = pending.join(', ');
+  const all = [pending.join(', '), ...notesOn(world, pending)].join('; ');
   const atRestart = changesAtRestart(world);
   const beyond = pending.filter((path) => !atRestart.includes(path));
   if (beyond.length === 0)
@@ -32,4 +34,18 @@ function pendingClaim(world: RecordedWorld, pending: readonly string[]): Claim {
 function cureFor(path: string): string {
   if (path === 'overlaySize') return 'overlaySize never shrinks: a smaller one needs a new instance';
   return `${path} needs updatePolicy Recreate, which discards the overlay`;
+}
+
+/** What a path alone does not tell. */
+function notesOn({ desired, record }: RecordedWorld, pending: readonly string[]): readonly string[] {
+  const { withheld } = disguiseOf(desired.instance);
+  const applied = record.run?.applied.fields ?? {};
+  const known = new Set(withheld.map((name) => `${ENV_FIELD_PREFIX}${name}`));
+  const seen = pending.filter((path) => known.has(path) && applied[path] !== undefined);
+  return [
+    ...(seen.length === 0 ? [] : [`the guest still has the real value of ${seen.join(', ')}`]),
+    ...(pending.includes(EGRESS_FIELD)
+      ? [`${EGRESS_FIELD} holds already, but for the proxy variables of the guest`]
+      : []),
+  ];
 }

@@ -1,6 +1,8 @@
 import type { NetworkState } from '../../machine/network.ts';
+import { heldPolicy, isSameMediation, mediationWanted } from '../mediation.ts';
 import type { Rung } from '../verdict.ts';
 import { met, unmet } from '../verdict.ts';
+import { isNetworked } from '../wishes.ts';
 import type { KnownWorld, RecordedWorld } from '../world.ts';
 import { PREPARING } from './overlay.ts';
 import { beginStop } from './stop.ts';
@@ -15,11 +17,30 @@ export const tapUp: Rung<RecordedWorld> = (world) => {
   return unmet('Preparing', PREPARING, { kind: 'create-tap', identity: record.identity });
 };
 
-/** Guarded before a vCPU runs: a guest must never hold an open network, not for a second. */
+/**
+ * Guarded before a vCPU runs, and mediated as wanted: a guest must never hold an open network, not for a second.
+ * While there is no proxy, what it would get is refused.
+ */
 export const tapGuarded: Rung<RecordedWorld> = (world) => {
   const { network, record } = world;
-  if (!isNetworked(world) || network.guard.state === 'guarded') return met;
-  return unmet('Preparing', PREPARING, { kind: 'guard-tap', identity: record.identity });
+  if (!isNetworked(world) || network.tap.state === 'absent') return met;
+  const mediation = mediationWanted(world);
+  if (network.guard.state === 'guarded' && isSameMediation(network.guard.mediation, mediation)) return met;
+  return unmet('Preparing', PREPARING, {
+    kind: 'guard-tap',
+    identity: record.identity,
+    ...(mediation === undefined ? {} : { mediation }),
+  });
+};
+
+/**
+ * Before anything else under a machine that runs: no guest is without rules, and none is sent to ports that the
+ * proxy has no more, which may be those of another instance next.
+ */
+export const tapSafe: Rung<RecordedWorld> = (world) => {
+  const { guard } = world.network;
+  if (guard.state === 'open') return tapGuarded(world);
+  return guard.mediation?.ports !== undefined && heldPolicy(world) === undefined ? tapGuarded(world) : met;
 };
 
 /** Live: the rates of the spec hold for a guest that runs, too. */
@@ -46,12 +67,6 @@ export const networkRemoved: Rung<KnownWorld> = ({ network, record }) => {
     identity: record.identity,
   });
 };
-
-/** By what the machine was started with while there is one, else by what it will be started with. */
-function isNetworked({ machine, record, desired }: RecordedWorld): boolean {
-  const applied = machine.state === 'absent' ? undefined : record.run?.applied.fields['network.enabled'];
-  return applied === undefined ? desired.instance.spec.network.enabled : applied === 'true';
-}
 
 function isEmpty({ tap, guard, shaping }: NetworkState): boolean {
   return tap.state === 'absent' && guard.state === 'open' && Object.keys(shaping).length === 0;

@@ -7,6 +7,7 @@ import { disguiseOf } from '../policy-for.ts';
 import type { ReadyWorld } from '../ready-world.ts';
 import { isReady } from '../ready-world.ts';
 import { withStart } from '../records.ts';
+import { credentialsNoted } from './credentials.ts';
 import type { Rung } from '../verdict.ts';
 import { met, unmet, waiting } from '../verdict.ts';
 import { changesAtRestart, fieldsAtStart, hypervisorWanted, restartedAtOf } from '../wishes.ts';
@@ -53,7 +54,7 @@ export function startMachine(world: ReadyWorld): Action {
 }
 
 function started(world: ReadyWorld): ReadyWorld['record'] {
-  return withStart(world.record, {
+  return withStart(credentialsNoted(world), {
     at: world.now,
     hypervisor: hypervisorWanted(world),
     applied: { generation: world.desired.generation, fields: fieldsAtStart(world) },

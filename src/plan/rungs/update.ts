@@ -4,10 +4,18 @@ import { changesAtRestart, isRecreateWanted, isRestartAsked } from '../wishes.ts
 import type { RecordedWorld } from '../world.ts';
 import { driverAvailable, kernelPresent, toolsPresent } from './host-ready.ts';
 import { imageReady, pulled } from './image.ts';
-import { environmentKnown, programKnown, programOf } from './start-words.ts';
+import { proxyReachable } from './policy.ts';
+import { credentialsKnown, environmentKnown, programKnown, programOf } from './start-words.ts';
 import { beginStop } from './stop.ts';
 
-const startable = [toolsPresent, driverAvailable, kernelPresent, environmentKnown];
+const startable = [
+  toolsPresent,
+  driverAvailable,
+  kernelPresent,
+  environmentKnown,
+  credentialsKnown,
+  proxyReachable,
+];
 
 /** Restarted when the annotation asks, but never stopped for a start that cannot follow. */
 export const restartAnswered: Rung<RecordedWorld> = (world) => (isRestartAsked(world) ? restart(world) : met);

@@ -19,6 +19,7 @@ function isHeldUpFromOutside({ host, desired, machine, record }: World, { reason
   if (host.kernel.state === 'missing' || host.drivers.qemu?.problem !== undefined)
     reasons.add('HostNotReady').add('Paused');
   if (desired.environment.is === 'missing') reasons.add(desired.environment.reason).add('Paused');
+  if (desired.credentials.is === 'missing') reasons.add(desired.credentials.reason);
   if (record === 'absent') return false;
   return reasons.has(reason);
 }
@@ -133,5 +134,5 @@ function conditionOf(world: World, last: Plan, type: string): { status: string; 
 }
 
 test('the simulated guest that these properties rest on does start', () => {
-  expect(settle(hostOf(freshWorld()), ROUNDS).host.world.guest).toEqual(STARTED);
+  expect(settle(hostOf(freshWorld()), ROUNDS).host.world.guest).toMatchObject(STARTED);
 });

@@ -1,0 +1,34 @@
+import type { InstanceRecord } from '../../machine/record.ts';
+import { isPolicyCurrent, policyWanted } from '../mediation.ts';
+import { withCredentials } from '../records.ts';
+import type { Rung } from '../verdict.ts';
+import { met, unmet } from '../verdict.ts';
+import type { RecordedWorld } from '../world.ts';
+import { PREPARING } from './overlay.ts';
+
+/** A rotation is on record once the proxy has it: that is when it counts. */
+export const credentialsRecorded: Rung<RecordedWorld> = (world) => {
+  const record = credentialsNoted(world);
+  return isSame(record.credentials, world.record.credentials)
+    ? met
+    : unmet('Preparing', PREPARING, { kind: 'write-record', record });
+};
+
+/** The record with a note of every value that the proxy has now; unchanged while it has not what is wanted. */
+export function credentialsNoted(world: RecordedWorld): InstanceRecord {
+  const { record, desired, now } = world;
+  if (desired.credentials.is !== 'ready' || policyWanted(world) === undefined || !isPolicyCurrent(world))
+    return record;
+  return withCredentials(record, desired.credentials.digests, now);
+}
+
+type Noted = InstanceRecord['credentials'];
+
+function isSame(one: Noted, other: Noted): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const names = Object.keys(one);
+  return (
+    names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && one[name]?.digest === other[name]?.digest)
+  );
+}
