@@ -15,6 +15,7 @@ import { readCrd } from './sources/crd.ts';
 import { openDirectorySource } from './sources/directory/open-directory-source.ts';
 import type { Source } from './sources/source.ts';
 import { lockStateDirectory } from './storage/state-lock.ts';
+import { outsideOf } from './upstream.ts';
 import { openWorkshops } from './workshops.ts';
 import type { Workshops, WorkshopSettings } from './workshops.ts';
 
@@ -53,7 +54,8 @@ export async function runController(options: RunOptions, context: RunContext): P
   });
   stack.defer(() => source.close());
   const ring = lateBells();
-  const workshops = await openWorkshops(settings, ring.bells, log);
+  const outside = await outsideOf(options, settings.roots);
+  const workshops = await openWorkshops({ ...settings, outside }, ring.bells, log);
   stack.defer(() => workshops.close());
   const metrics = openMetrics(context.version);
   const controller = openController(

@@ -3,6 +3,8 @@ import { HypemanError } from './errors.ts';
 import { openQemuDriver } from './drivers/qemu/driver.ts';
 import type { Egress } from './egress/egress.ts';
 import { openEgress } from './egress/open-egress.ts';
+import { NOTHING_SAID } from './egress/outside.ts';
+import type { Outside } from './egress/outside.ts';
 import { cmdlineFor } from './guest/cmdline.ts';
 import type { GuestLinks } from './guest/guest-links.ts';
 import { findKernel } from './guest/kernel.ts';
@@ -36,6 +38,8 @@ export type WorkshopSettings = {
   readonly subnet: string;
   readonly dns: readonly string[];
   readonly registryAuth?: string;
+  /** What the egress proxy is told of the world behind it. */
+  readonly outside?: Outside;
 };
 
 /** What wakes the queue. Each may ring at any rate. */
@@ -95,9 +99,8 @@ export async function openWorkshops(
     onForeignChange: bells.network,
   });
   const egress = await openEgress({
-    roots,
-    bootId,
-    log,
+    ...{ roots, bootId, log },
+    outside: settings.outside ?? NOTHING_SAID,
     onChange: (instance) => {
       bells.instance(instanceId(instance));
     },

@@ -11,9 +11,11 @@ import { parseDuration, parseWhole } from './durations.ts';
 import { usageFault } from './faults.ts';
 import { parseListen, parseNameServer, parseSubnet } from './listen-address.ts';
 import type { RunOptions } from './run-options.ts';
+import { takeUpstream } from './upstream-flags.ts';
+import type { UpstreamFlags } from './upstream-flags.ts';
 
 /** What commander makes of the options below. */
-export type RunFlags = {
+export type RunFlags = UpstreamFlags & {
   readonly watch?: readonly string[];
   readonly once?: true;
   readonly timeout: number;
@@ -80,19 +82,21 @@ export function addHostOptions(command: Command): void {
 
 /** Throws a usage fault for options that do not go together. */
 export function runOptionsOf(flags: RunFlags, places: Places): RunOptions {
-  const { watch = [], dns = [], once = false, pruneAll = false, timeout, resync, ...same } = flags;
+  const { watch = [], dns = [], once = false, pruneAll = false, timeout, resync, ...more } = flags;
+  const { upstream, others } = takeUpstream(more);
   if (watch.length === 0) throw usageFault('nothing is declared: name a directory with --watch DIR');
   if (flags.kernelModules !== undefined && flags.kernel === undefined)
     throw usageFault('--kernel-modules belong to a kernel: give --kernel too');
   return {
     ...places,
-    ...absolute(same),
+    ...absolute(others),
     watch: [...new Set(watch.map((directory) => resolve(directory)))],
     dns,
     once,
     pruneAll,
     timeoutMs: timeout,
     resyncMs: resync * 1000,
+    upstream,
   };
 }
 

@@ -33,4 +33,13 @@ export type RunOptions = {
   readonly nodeName: string;
   /** A Docker-style config.json with registry credentials. */
   readonly registryAuth?: string;
+  /** What lies behind the egress proxy. */
+  readonly upstream: {
+    /** PEM; absolute. */
+    readonly caFile?: string;
+    /** CIDR. */
+    readonly networks: readonly string[];
+    /** Addresses by name, in lower case. */
+    readonly hosts: Readonly<Record<string, readonly string[]>>;
+  };
 };

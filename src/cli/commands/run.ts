@@ -6,6 +6,7 @@ import type { CliContext } from '../context.ts';
 import { usageFault } from '../faults.ts';
 import { addHostOptions, addSourceOptions, runOptionsOf } from '../run-flags.ts';
 import type { RunFlags } from '../run-flags.ts';
+import { addUpstreamOptions } from '../upstream-flags.ts';
 
 export function addRun(program: Command, context: CliContext): void {
   const command = addCommand(program, {
@@ -22,6 +23,7 @@ export function addRun(program: Command, context: CliContext): void {
   });
   addSourceOptions(command.usage('--watch DIR [options]').allowExcessArguments());
   addHostOptions(command);
+  addUpstreamOptions(command);
   command.action(async (flags: RunFlags) => {
     const [word] = command.args;
     if (word !== undefined) throw noCommand(word, program);

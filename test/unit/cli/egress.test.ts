@@ -155,7 +155,7 @@ test('a hostile host name does nothing to a terminal, and does not widen the tab
   const { stdout } = await prints('next');
   expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
   expect(stdout.split('\n')[1]?.length).toBeLessThan(160);
-   
+
   expect((await egress('-o', 'json')).stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
 });
 

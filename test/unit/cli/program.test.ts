@@ -57,6 +57,12 @@ test.each([
   [['--watch', 'd', '--listen', '99'], 'ADDRESS:PORT'],
   [['--watch', 'd', '--subnet', '10.0.0.1/8'], '10.0.0.1'],
   [['--watch', 'd', '--kernel-modules', 'm'], '--kernel'],
+  [['--watch', 'd', '--upstream-network', '10.0.0.0'], '10.9.0.0/16'],
+  [['--watch', 'd', '--upstream-network', '10.0.0.0/33'], '33'],
+  [['--watch', 'd', '--upstream-network', '0.0.0.0/0'], 'wider than any private network'],
+  [['--watch', 'd', '--upstream-host', 'api.example.com'], 'NAME=ADDRESS'],
+  [['--watch', 'd', '--upstream-host', 'https://a.b=10.0.0.1'], 'scheme'],
+  [['--watch', 'd', '--upstream-host', '*.example.com=10.0.0.1'], 'not one DNS name'],
   [['logs', 'web', '--tail', '-1'], 'whole number'],
 ])('words that cannot be meant end with 2 and one line: %j', async (words, hint) => {
   const { code, stdout, stderr } = await run(...words);
@@ -119,6 +125,20 @@ test('options of the program and of run may stand anywhere', async () => {
     kernel: '/k',
     resyncMs: 5000,
   });
+});
+
+test('what lies behind the egress proxy', async () => {
+  const words = ['--watch', base, '--upstream-ca', 'ca.pem', '--upstream-network', '10.9.0.0/16'];
+  const { options } = await run(
+    ...[...words, '--upstream-network', 'fd00:9::/32', '--upstream-host', 'API.example.com=10.9.0.7'],
+    ...['--upstream-host', 'api.example.com=fd00:9::7', '--upstream-host', 'other.example.com=10.9.0.8'],
+  );
+  expect(options?.upstream).toEqual({
+    caFile: `${process.cwd()}/ca.pem`,
+    networks: ['10.9.0.0/16', 'fd00:9::/32'],
+    hosts: { 'api.example.com': ['10.9.0.7', 'fd00:9::7'], 'other.example.com': ['10.9.0.8'] },
+  });
+  expect((await run('--watch', base)).options?.upstream).toEqual({ networks: [], hosts: {} });
 });
 
 test('the directories come from the environment where no option names them', async () => {
