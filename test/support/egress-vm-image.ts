@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { statIfThere } from '../../src/host/files.ts';
+import { commandOutput } from '../../src/host/exec.ts';
+import { CACHE } from './controller-process.ts';
+import { addImage, makeLayer, nameInLayout } from './oci-layout.ts';
+
+/** HTTP clients that nobody here wrote, from Debian's packages, in one image. */
+const GUEST = new URL('egress-vm-guest/', import.meta.url).pathname;
+const PACKAGES =
+  `base-files base-passwd libc-bin debianutils bash dash coreutils findutils grep sed procps iproute2 hostname
+  ca-certificates openssl curl wget git nodejs openjdk-17-jre-headless python3-minimal python3-requests
+  python3-httpx python3-h2 python3-grpcio python3-websockets`.split(/\s+/);
+/** Compilers, by themselves: what they depend on is here or in the image. */
+const TOOLS = ['golang-1.19-go', 'golang-1.19-src', 'libeclipse-jdt-core-java'];
+/** Of no use to a client on a terminal, and a third of all bytes. */
+const NOT_NEEDED = [
+  'usr/share/doc',
+  'usr/share/man',
+  'usr/share/fonts',
+  'usr/share/locale',
+  'usr/share/info',
+];
+const JAVA = '/usr/lib/jvm/java-17-openjdk-amd64';
+const PLACE = `${CACHE}/egress-vm`;
+/** Another number for another way to make it. */
+const RECIPE = 1;
+
+/** Where the programs of `egress-vm-guest/` lie in the guest. */
+export const CLIENTS = '/opt/clients';
+
+/**
+ * Makes the image where it is not in the cache yet (two minutes, most of it Debian's mirror) and returns
+ * `oci:DIRECTORY:clients`. Packages are unpacked as they are; of their scripts only what clients need is done.
+ */
+export async function makeClientsImage(): Promise<string> {
+  const compiled = await digestOf(['client.go', 'Client.java'], [RECIPE, PACKAGES, TOOLS, NOT_NEEDED]);
+  const scripts = await digestOf(['client.mjs', 'clients.py'], [compiled]);
+  const directory = `${PLACE}/${scripts}`;
+  if ((await statIfThere(`${directory}/index.json`)) !== undefined) return `oci:${directory}:clients`;
+  await mkdir(PLACE, { recursive: true });
+  const work = await mkdtemp(join(tmpdir(), 'hm-clients-'));
+  try {
+    const base = `${PLACE}/${compiled}.tar`;
+    if ((await statIfThere(base)) === undefined) await makeBase(base, work);
+    const top = await makeLayer(`${work}/top.tar`, (root) =>
+      cp(GUEST, `${root}${CLIENTS}`, { recursive: true }),
+    );
+    const config = {
+      Entrypoint: ['/bin/sleep', 'infinity'],
+      Env: [`PATH=/usr/sbin:/usr/bin:/sbin:/bin:${JAVA}/bin`],
+    };
+    await rm(`${directory}.new`, { recursive: true, force: true });
+    const image = await addImage(`${directory}.new`, [base, top], config, { compression: 'zstd' });
+    await nameInLayout(`${directory}.new`, 'clients', image);
+    await rename(`${directory}.new`, directory);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return `oci:${directory}:clients`;
+}
+
+async function digestOf(files: readonly string[], words: unknown): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(words));
+  for (const name of files) hash.update(await readFile(`${GUEST}${name}`));
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function makeBase(tarFile: string, work: string): Promise<void> {
+  const tools = `${work}/tools`;
+  await unpack(await downloaded('download', TOOLS, `${work}/for-tools`), tools);
+  await makeLayer(`${work}/base.tar`, (root) => fillRoot(root, tools, `${work}/for-root`));
+  await commandOutput('cp', [`${work}/base.tar`, `${tarFile}.new`]);
+  await rename(`${tarFile}.new`, tarFile);
+}
+
+async function fillRoot(root: string, tools: string, archives: string): Promise<void> {
+  await commandOutput('chmod', ['0755', root]);
+  // Debian's merged /usr, which debootstrap makes before it unpacks anything.
+  for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) {
+    await mkdir(`${root}/usr/${name}`, { recursive: true });
+    await symlink(`usr/${name}`, `${root}/${name}`);
+  }
+  await unpack(await downloaded('install', PACKAGES, archives), root);
+  for (const path of NOT_NEEDED) await rm(`${root}/${path}`, { recursive: true, force: true });
+  for (const name of ['proc', 'sys', 'dev', 'run', 'tmp', 'root', 'var/tmp'])
+    await mkdir(`${root}/${name}`, { recursive: true });
+  await commandOutput('chmod', ['1777', `${root}/tmp`]);
+  await commandOutput('cp', [`${root}/usr/share/base-passwd/passwd.master`, `${root}/etc/passwd`]);
+  await commandOutput('cp', [`${root}/usr/share/base-passwd/group.master`, `${root}/etc/group`]);
+  await runInside(root, 'ldconfig');
+  await trustMozilla(root);
+  await addPrograms(root, tools);
+}
+
+/** What ca-certificates and ca-certificates-java do when they are configured. */
+async function trustMozilla(root: string): Promise<void> {
+  const from = `${root}/usr/share/ca-certificates/mozilla`;
+  const names = (await readdir(from)).sort();
+  const texts = await Promise.all(names.map((name) => readFile(`${from}/${name}`, 'utf8')));
+  await mkdir(`${root}/etc/ssl/certs/java`, { recursive: true });
+  await writeFile(`${root}/etc/ssl/certs/ca-certificates.crt`, texts.join(''));
+  await writeFile(`${root}/etc/ca-certificates.conf`, names.map((name) => `mozilla/${name}\n`).join(''));
+  const keytool = `${JAVA}/bin/keytool -importcert -noprompt -storepass changeit -storetype JKS -keystore`;
+  for (const name of names.slice(0, 2))
+    await runInside(
+      root,
+      `${keytool} /etc/ssl/certs/java/cacerts -alias ${name} -file /usr/share/ca-certificates/mozilla/${name}`,
+    );
+}
+
+async function addPrograms(root: string, tools: string): Promise<void> {
+  const clients = `${root}${CLIENTS}`;
+  await cp(GUEST, clients, { recursive: true });
+  const settings = ['CGO_ENABLED=0', 'GO111MODULE=off', 'GOFLAGS=-trimpath', `GOCACHE=${tools}/cache`];
+  const build = [`${tools}/usr/lib/go-1.19/bin/go`, 'build', '-o', `${clients}/client-go`];
+  await commandOutput('env', [...settings, ...build, `${clients}/client.go`], { timeoutMs: 240_000 });
+  await mkdir(`${root}/ecj`);
+  await commandOutput('sh', ['-c', `cp -L ${tools}/usr/share/java/*.jar ${root}/ecj/`]);
+  const java = `${JAVA}/bin/java -cp '/ecj/*' org.eclipse.jdt.internal.compiler.batch.Main`;
+  await runInside(root, `${java} -proc:none -source 17 -target 17 -d ${CLIENTS} ${CLIENTS}/Client.java`);
+  await rm(`${root}/ecj`, { recursive: true });
+}
+
+/** With a /proc of its own, where Java's launcher looks for itself. */
+async function runInside(root: string, script: string): Promise<void> {
+  const apart = ['--mount', '--pid', '--fork', `--mount-proc=${root}/proc`, 'chroot', root];
+  await commandOutput('unshare', [...apart, '/bin/sh', '-c', script]);
+}
+
+/** Package files from Debian's own archive alone: `install` adds all they depend on, as if nothing were installed. */
+async function downloaded(
+  verb: 'install' | 'download',
+  packages: readonly string[],
+  directory: string,
+): Promise<readonly string[]> {
+  await mkdir(`${directory}/partial`, { recursive: true });
+  await writeFile(`${directory}/status`, '');
+  await writeFile(`${directory}/pins`, 'Package: *\nPin: release o=Debian\nPin-Priority: 1001\n');
+  const settings = [
+    `Dir::State::status=${directory}/status`,
+    `Dir::Etc::preferences=${directory}/pins`,
+    'Dir::Etc::preferencesparts=/dev/null',
+    `Dir::Cache::archives=${directory}`,
+    'Debug::NoLocking=1',
+    'APT::Sandbox::User=root',
+  ].flatMap((setting) => ['-o', setting]);
+  const how = ['-y', '-qq', '--no-install-recommends', '--download-only', ...settings, verb];
+  await commandOutput('apt-get', [...how, ...packages], { timeoutMs: 300_000, cwd: directory });
+  return (await readdir(directory))
+    .filter((name) => name.endsWith('.deb'))
+    .map((name) => `${directory}/${name}`);
+}
+
+async function unpack(files: readonly string[], root: string): Promise<void> {
+  await mkdir(root, { recursive: true });
+  // Not `dpkg-deb -x`, which puts directories where the merged /usr has links.
+  const into = `dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink -C "$2"`;
+  for (const file of files) await commandOutput('sh', ['-c', into, 'sh', file, root]);
+}
