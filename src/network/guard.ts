@@ -6,8 +6,11 @@ import type { Listing } from './listing.ts';
 import { outputOf } from './listing.ts';
 import type { NetworkHost } from './network-host.ts';
 import { closing, isClosed, opening } from './routing.ts';
-import { FAMILIES, admission, dismissal, removedTables, wholeRuleset } from './ruleset.ts';
-import type { Guest, Policy } from './ruleset.ts';
+import type { NetworkState } from '../machine/network.ts';
+import { guestOfElements, isAllOf, nameOf, elementsOf } from './guest-elements.ts';
+import type { Guest } from './guest-elements.ts';
+import type { Policy } from './policy.ts';
+import { admission, dismissal, removedTables, wholeRuleset } from './ruleset.ts';
 import type { SharedListing } from './shared-listing.ts';
 
 export type GuardSettings = {
@@ -38,48 +41,51 @@ export class Guard {
     return this.#resolvers;
   }
 
-  isGuarded(seen: Listing, guest: Guest): boolean {
-    if (!this.#isWhole(seen) || seen.ruleset === 'absent') return false;
-    const elements = seen.ruleset.guests.get(guest.tap) ?? [];
-    return (
-      seen.ruleset.tapChains.get(guest.tap) === TAP_CHAIN &&
-      elements.length === FAMILIES.length &&
-      elements.every((one) => one.mac === guest.mac && one.ip === guest.ip)
-    );
+  /** As it stands in the kernel. A guard of which anything is missing or too much is open. */
+  guardOf(seen: Listing, { tap, mac, ip }: Guest): NetworkState['guard'] {
+    if (!this.#isWhole(seen) || seen.ruleset === 'absent') return { state: 'open' };
+    const elements = seen.ruleset.elements.get(tap) ?? [];
+    const { mediation } = guestOfElements(elements) ?? {};
+    const whole = { tap, mac, ip, ...(mediation === undefined ? {} : { mediation }) };
+    if (seen.ruleset.tapChains.get(tap) !== TAP_CHAIN || !isAllOf(whole, elements)) return { state: 'open' };
+    return { state: 'guarded', ...(mediation === undefined ? {} : { mediation }) };
   }
 
   /** Something of the tap is in the table. */
   knows({ ruleset }: Listing, tap: string): boolean {
-    return ruleset !== 'absent' && (ruleset.guests.has(tap) || ruleset.tapChains.has(tap));
+    return ruleset !== 'absent' && (ruleset.elements.has(tap) || ruleset.tapChains.has(tap));
   }
 
   /** Everybody of whom something is in the table. */
   tapsIn({ ruleset }: Listing): readonly string[] {
-    return ruleset === 'absent' ? [] : [...new Set([...ruleset.guests.keys(), ...ruleset.tapChains.keys()])];
+    return ruleset === 'absent'
+      ? []
+      : [...new Set([...ruleset.elements.keys(), ...ruleset.tapChains.keys()])];
   }
 
   /** True when everybody who was let in and still has a tap is guarded as he was. */
   isIntact(seen: Listing): boolean {
-    return [...this.#guests.values()].every(
-      (guest) => !seen.devices.has(guest.tap) || this.isGuarded(seen, guest),
-    );
+    return [...this.#guests.values()].every((guest) => {
+      if (!seen.devices.has(guest.tap)) return true;
+      const elements = seen.ruleset === 'absent' ? [] : (seen.ruleset.elements.get(guest.tap) ?? []);
+      return this.guardOf(seen, guest).state === 'guarded' && isAllOf(guest, elements);
+    });
   }
 
-  /** One element and one chain; the whole table when it is not there as we wrote it. */
+  /** Its elements and one chain, in place of what it had; the whole table when that is not as we wrote it. */
   async letIn(guest: Guest): Promise<void> {
     const { host, shared, tag } = this.#settings;
     const seen = await shared.latest();
     this.#guests.set(guest.tap, guest);
     if (!this.#isWhole(seen) || seen.ruleset === 'absent') return this.writeWhole();
-    const stale = (seen.ruleset.guests.get(guest.tap) ?? []).filter(
-      ({ mac, ip }) => mac !== guest.mac || ip !== guest.ip,
-    );
+    const wanted = new Set(elementsOf(guest).map(nameOf));
+    const stale = (seen.ruleset.elements.get(guest.tap) ?? []).filter((one) => !wanted.has(nameOf(one)));
     const { exitCode } = await host.run(
       'nft',
       ['-f', '-'],
       `${dismissal(tag, stale, [])}${admission(tag, guest)}\n`,
     );
-    // The table went after it was seen: nothing of this was done.
+    // Somebody changed the table after it was seen: nothing of this was done.
     if (exitCode !== 0) await this.writeWhole();
   }
 
@@ -90,11 +96,10 @@ export class Guard {
     // Others may have gone after `seen`, so the last one looks again.
     if (this.#guests.size === 0 && (await this.#isEmptied(taps))) return;
     if (seen.ruleset === 'absent') return;
-    const { guests, tapChains } = seen.ruleset;
-    const elements = taps.flatMap((tap) => guests.get(tap) ?? []);
+    const { elements, tapChains } = seen.ruleset;
     const text = dismissal(
       tag,
-      elements,
+      taps.flatMap((tap) => elements.get(tap) ?? []),
       taps.filter((tap) => tapChains.has(tap)),
     );
     if (text.trim() === '') return;
@@ -125,11 +130,13 @@ export class Guard {
     else await this.writeWhole(resolvers);
   }
 
-  /** Takes note of guests that an earlier controller let in; those that we know better stay as they are. */
+  /** Takes note of guests that an earlier controller let in, with their mediation; those that we know better stay as they are. */
   adopt({ ruleset, devices }: Listing): void {
     if (ruleset === 'absent') return;
-    for (const [tap, [guest]] of ruleset.guests)
+    for (const [tap, elements] of ruleset.elements) {
+      const guest = guestOfElements(elements);
       if (guest !== undefined && devices.has(tap) && !this.#guests.has(tap)) this.#guests.set(tap, guest);
+    }
   }
 
   /** True when nobody is left and so everything is removed. */

@@ -1,5 +1,6 @@
 import { commandFailed } from '../host/exec.ts';
 import type { LineWatch } from '../host/watch-lines.ts';
+import type { Mediation } from '../machine/egress.ts';
 import type { TapName } from '../machine/ids.ts';
 import type { NetworkState, Shaping } from '../machine/network.ts';
 import type { Identity } from '../machine/record.ts';
@@ -14,7 +15,7 @@ import { listNetwork, outputOf } from './listing.ts';
 import type { Listing } from './listing.ts';
 import type { OpenNetwork } from './network.ts';
 import type { NetworkHost } from './network-host.ts';
-import type { Guest } from './ruleset.ts';
+import type { Guest } from './guest-elements.ts';
 import { SharedListing } from './shared-listing.ts';
 import { shapingOf, shapingSteps } from './shaping.ts';
 import { tapAddressing, tapCreation, tapSysctls } from './tap.ts';
@@ -71,10 +72,11 @@ export class HostNetwork implements OpenNetwork {
     const { tap } = identity;
     const seen = await this.#shared.freshFor(tap);
     const isUp = isReady(seen, identity);
-    const isHeld = isUp ? this.#guard.isGuarded(seen, guestOf(identity)) : this.#guard.knows(seen, tap);
     return {
       tap: isUp ? { state: 'up', name: tap } : { state: 'absent' },
-      guard: { state: isHeld ? 'guarded' : 'open' },
+      guard: isUp
+        ? this.#guard.guardOf(seen, guestOf(identity))
+        : { state: this.#guard.knows(seen, tap) ? 'guarded' : 'open' },
       shaping: shapingOf(seen, tap),
     };
   }
@@ -93,10 +95,11 @@ export class HostNetwork implements OpenNetwork {
     });
   }
 
-  async guardTap(identity: Identity): Promise<void> {
+  async guardTap(identity: Identity, mediation?: Mediation): Promise<void> {
+    const guest = guestOf(identity);
     await this.#write(async () => {
       try {
-        await this.#guard.letIn(guestOf(identity));
+        await this.#guard.letIn(mediation === undefined ? guest : { ...guest, mediation });
       } finally {
         this.#shared.changed(identity.tap);
       }

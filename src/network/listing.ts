@@ -7,7 +7,8 @@ import type { ListedRuleset } from './listed-ruleset.ts';
 import type { NetworkHost } from './network-host.ts';
 import type { RoutingRule } from './routing.ts';
 import { ROUTE_PROTOCOL } from './tap.ts';
-import { FAMILIES, tableFor } from './ruleset.ts';
+import { FAMILIES } from './guest-elements.ts';
+import { tableFor } from './ruleset.ts';
 
 /** Everything of ours on this host, as of one moment. */
 export type Listing = {

@@ -1,4 +1,4 @@
-import { GUEST_MARK } from './ruleset.ts';
+import { GUEST_MARK } from './policy.ts';
 
 /** Before everything that others usually route by (Tailscale 5210, main 32766), behind `local`. */
 const PREFERENCES = { skip: 4801, refuse: 4802, end: 4803 } as const;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { admission, dismissal, removedTables, wholeRuleset } from '../../../src/network/ruleset.ts';
+import { elementsOf } from '../../../src/network/guest-elements.ts';
 import { closing } from '../../../src/network/routing.ts';
 import { shapingSteps } from '../../../src/network/shaping.ts';
 import { tapAddressing, tapCreation, tapSysctls } from '../../../src/network/tap.ts';
@@ -31,10 +32,22 @@ test('without a resolver the gateway answers no questions', async () => {
 test('letting a guest in and out is what it was', async () => {
   const texts = [
     `${admission(tag, identity)}\n`,
-    dismissal(tag, [identity], [identity.tap]),
+    dismissal(tag, elementsOf(identity), [identity.tap]),
     removedTables(tag),
   ];
   await expect(texts.join('\n')).toMatchFileSnapshot('one-guest.nft');
+});
+
+test('sending a guest to the proxy, by each mode, is what it was', async () => {
+  const ports = { explicit: 20_001, tls: 20_002, http: 20_003, dns: 20_004 };
+  const texts = [
+    admission(tag, { ...identity, mediation: { mode: 'all', ports } }),
+    admission(tag, { ...identity, mediation: { mode: 'http_https_only', ports } }),
+    admission(tag, { ...identity, mediation: { mode: 'offered', ports } }),
+    admission(tag, { ...identity, mediation: { mode: 'all' } }),
+    dismissal(tag, elementsOf({ ...identity, mediation: { mode: 'http_https_only', ports } }), []),
+  ];
+  await expect(texts.join('\n\n')).toMatchFileSnapshot('mediated-guest.nft');
 });
 
 test('a tap is made as it was', async () => {

@@ -1,0 +1,57 @@
+import { PROXY_PORT } from '../machine/egress.ts';
+import { PROXIED_MARK } from './policy.ts';
+import type { Chain, Policy } from './policy.ts';
+
+/**
+ * Never left for past the proxy: private and shared addresses, loopback, link-local with most clouds' metadata
+ * services, benchmarks, multicast and reserved (RFC 6890), and Azure's metadata service, which has a public one.
+ */
+const NOT_PUBLIC = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '168.63.129.16', '169.254.0.0/16'],
+  ...['172.16.0.0/12', '192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/3'],
+];
+
+/**
+ * HTTP and HTTPS with QUIC, and every way of asking for names (RFC 1035, 7858, 9250): the proxy's alone. A named set,
+ * because nft prints an unnamed one of these so that it cannot read it again.
+ */
+export const PROXYS_PORTS =
+  'set proxys_ports { type inet_service; flags constant; elements = { 53, 80, 443, 853 }; }';
+
+/**
+ * Where the guests' verdict maps send to. `proxied` and `offered` say of a packet that it is for the proxy, which
+ * holds for every packet anew; `direct` asks what the connection was begun for, so that it also ends what
+ * was open before the guest was mediated, from both sides.
+ */
+export function mediationChains({ subnet, gateway }: Policy): readonly Chain[] {
+  const forProxy = `meta mark set meta mark or ${PROXIED_MARK} accept`;
+  return [
+    {
+      name: 'proxied',
+      lines: [
+        `tcp dport { 80, 443 } ${forProxy}`,
+        `ip daddr ${gateway} tcp dport { 53, ${PROXY_PORT} } ${forProxy}`,
+        `ip daddr ${gateway} udp dport 53 ${forProxy}`,
+        `ip daddr { ${subnet}, 169.254.0.0/16 } goto refused`,
+        'fib daddr type != unicast goto refused',
+      ],
+    },
+    { name: 'offered', lines: [`ip daddr ${gateway} tcp dport ${PROXY_PORT} ${forProxy}`] },
+    {
+      name: 'direct',
+      lines: [
+        'meta l4proto { tcp, udp } ct original proto-dst @proxys_ports goto refused',
+        // The address behind anybody's DNAT, not the one that the guest wrote.
+        `ct reply ip saddr { ${NOT_PUBLIC.join(', ')} } goto refused`,
+      ],
+    },
+    {
+      name: 'refused',
+      lines: [
+        'meta l4proto tcp reject with tcp reset',
+        'meta l4proto udp reject with icmp type admin-prohibited',
+        'drop',
+      ],
+    },
+  ];
+}
