@@ -21,8 +21,8 @@ export type Followed =
   | { readonly is: 'missed'; readonly count: number };
 
 /**
- * The egress process as the controller has it: started when there is none, found again after a
- * restart of the controller, started anew when it died, and then given all policies that are known here.
+ * The egress process as the controller has it: started at the first policy, ended with the last, found again
+ * after a restart of the controller, started anew when it died and given all policies that are known here.
  */
 export type Egress = {
   /**
@@ -31,11 +31,14 @@ export type Egress = {
    * the policy is remembered then and put as soon as there is one.
    */
   put(policy: Policy, revision: string): Promise<InForce>;
-  /** Takes the policy and the listeners away; `forget` removes the CA too. An absent one is removed already. */
+  /**
+   * Takes the policy and the listeners away; `forget` removes the CA too. An absent one is removed
+   * already. With the last one the process ends.
+   */
   remove(instance: string, how?: { readonly forget?: boolean }): Promise<void>;
   /** What the living process holds now, by its own last word; undefined is "nothing gets through". */
   inForce(instance: string): InForce | undefined;
-  /** Instances of which the process or its directory knows anything: those nobody declares can be removed. */
+  /** Instances with a policy in force or a CA on disk: those nobody declares can be removed. Needs no process. */
   known(): Promise<readonly string[]>;
   counters(instance?: string): Promise<readonly InstanceCounters[]>;
   /** The last decisions of an instance, or of all, then each new one until `signal` or the end of the process. */
@@ -44,7 +47,7 @@ export type Egress = {
     readonly follow: boolean;
     readonly signal: AbortSignal;
   }): AsyncIterable<Followed>;
-  /** Why there is no process to talk to; undefined while there is one. */
+  /** Why there is no process to talk to; undefined while there is one, or none is needed. */
   problem(): string | undefined;
   /** Lets go of the process, which runs on. */
   close(): Promise<void>;

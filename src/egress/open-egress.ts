@@ -1,36 +1,11 @@
-import { HypemanError } from '../errors.ts';
-import { boundLog } from '../host/bounded-log.ts';
-import type { Logger } from '../log.ts';
-import type { Roots } from '../machine/paths.ts';
-import { connectControl, unavailable } from './control/client.ts';
-import type { ControlClient } from './control/client.ts';
+import type { Egress, Followed } from './egress.ts';
 import { followDecisions } from './control/following.ts';
-import type { Egress, InForce } from './egress.ts';
-import { endEgress, findEgress, killEgress, startEgress, wasTold } from './launch.ts';
-import { NOTHING_SAID } from './outside.ts';
-import type { Outside } from './outside.ts';
-import { egressPlace } from './place.ts';
-import type { EgressPlace } from './place.ts';
-import type { Policy } from './policy.ts';
+import type { Following } from './control/following.ts';
+import { Keeper } from './keeper.ts';
+import type { EgressOptions } from './keeper.ts';
+import { endEgress } from './launch.ts';
 
-export type EgressOptions = {
-  readonly roots: Roots;
-  /** Of this host's boot: `readBootId()`. */
-  readonly bootId: string;
-  readonly log: Logger;
-  /** Another word than before starts another process. */
-  readonly outside?: Outside;
-  /** What is in force for this instance changed without being asked: look again. May ring at any rate. */
-  readonly onChange: (instance: string) => void;
-};
-
-const HEARTBEAT_MS = 10_000;
-const HEARTBEAT_WITHIN_MS = 5000;
-const FIRST_RETRY_MS = 100;
-const SLOWEST_RETRY_MS = 10_000;
-const LONGEST_LOG = 4 * 1024 * 1024;
-
-/** Finds the process or starts it; returns after the first attempt, whether or not it succeeded. */
+/** Finds the process if there is one and takes it over; returns whether or not that succeeded. */
 export async function openEgress(options: EgressOptions): Promise<Egress> {
   const keeper = new Keeper(options);
   await keeper.begin();
@@ -38,12 +13,9 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     put: (policy, revision) => keeper.put(policy, revision),
     remove: (instance, how) => keeper.remove(instance, how?.forget === true),
     inForce: (instance) => keeper.inForce(instance),
-    known: async () => {
-      const { inForce, kept } = await keeper.client().list();
-      return [...new Set([...inForce.map((one) => one.instance), ...kept])].sort();
-    },
-    counters: (instance) => keeper.client().counters(instance),
-    decisions: (ask) => followDecisions(keeper.place.socket, ask),
+    known: () => keeper.known(),
+    counters: async (instance) => (keeper.isResting ? [] : await keeper.client().counters(instance)),
+    decisions: (ask) => decisionsOf(keeper, ask),
     problem: () => keeper.problem,
     close: () => keeper.close(),
     end: async () => {
@@ -53,157 +25,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   };
 }
 
-type Wanted = { readonly policy: Policy; readonly revision: string };
-
-/** Keeps one process running, one conversation with it, and in it every policy that is wanted. */
-class Keeper {
-  readonly place: EgressPlace;
-  readonly #options: EgressOptions;
-  readonly #wanted = new Map<string, Wanted>();
-  readonly #inForce = new Map<string, InForce>();
-  #client: ControlClient | undefined;
-  #problem: string | undefined = 'it was not started yet';
-  #retryMs = FIRST_RETRY_MS;
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
-  #attempt: Promise<void> = Promise.resolve();
-
-  constructor(options: EgressOptions) {
-    this.#options = options;
-    this.place = egressPlace(options.roots);
-  }
-
-  get problem(): string | undefined {
-    return this.#problem;
-  }
-
-  client(): ControlClient {
-    if (this.#client === undefined) throw unavailable(this.#problem ?? 'it is being started');
-    return this.#client;
-  }
-
-  inForce(instance: string): InForce | undefined {
-    return this.#inForce.get(instance);
-  }
-
-  async put(policy: Policy, revision: string): Promise<InForce> {
-    const { instance } = policy;
-    this.#wanted.set(instance, { policy, revision });
-    const before = this.#inForce.get(instance);
-    if (before?.revision === revision) return before;
-    const client = this.client();
-    const after = await client.putPolicy(policy, revision);
-    // A policy that was put into a process which died since is in force nowhere.
-    if (this.#client === client) this.#inForce.set(instance, after);
-    return after;
-  }
-
-  async remove(instance: string, forget: boolean): Promise<void> {
-    this.#wanted.delete(instance);
-    await this.client().removePolicy(instance, forget);
-    this.#inForce.delete(instance);
-  }
-
-  begin(): Promise<void> {
-    this.#attempt = this.#tryOnce();
-    return this.#attempt;
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#attempt;
-    this.#client?.end();
-    this.#client = undefined;
-  }
-
-  async #tryOnce(): Promise<void> {
-    try {
-      const client = await this.#reach();
-      this.#client = client;
-      await this.#bringUpToDate(client);
-      void client.ended.then(() => {
-        this.#lost(client);
-      });
-      this.#problem = undefined;
-      this.#retryMs = FIRST_RETRY_MS;
-      this.#again(HEARTBEAT_MS, () => this.#beat(client));
-    } catch (error) {
-      this.#client?.end();
-      this.#client = undefined;
-      this.#failed(error);
-    }
-  }
-
-  /** A process that lives and does not answer is ended: its guests are cut off already. */
-  async #reach(): Promise<ControlClient> {
-    const { bootId, log, outside = NOTHING_SAID } = this.#options;
-    if (!(await wasTold(this.place, outside))) await endEgress(this.place, bootId);
-    const found = await findEgress(this.place, bootId);
-    if (found !== undefined) {
-      const client = await connectControl(this.place.socket).catch(() => undefined);
-      const pid = await client?.ping(HEARTBEAT_WITHIN_MS).catch(() => undefined);
-      if (client !== undefined && pid === found.pid) return client;
-      client?.end();
-      log.warn({ pid: found.pid }, 'the egress process does not answer and is started anew');
-      await killEgress(found, bootId);
-    }
-    const started = await startEgress(this.place, bootId, outside);
-    log.info({ pid: started.pid }, 'egress process started');
-    return connectControl(this.place.socket);
-  }
-
-  /** What an earlier controller put stands until it is replaced or removed: guests are not disturbed. */
-  async #bringUpToDate(client: ControlClient): Promise<void> {
-    await client.takeControl();
-    const { inForce } = await client.list();
-    for (const one of inForce) this.#inForce.set(one.instance, one);
-    for (const [instance, { policy, revision }] of this.#wanted)
-      if (this.#inForce.get(instance)?.revision !== revision) await this.#putAgain(client, policy, revision);
-    for (const { instance } of inForce) this.#options.onChange(instance);
-  }
-
-  /** One that fails is left to the loop, which is told: the others must not wait for it. */
-  async #putAgain(client: ControlClient, policy: Policy, revision: string): Promise<void> {
-    try {
-      const after = await client.putPolicy(policy, revision);
-      this.#inForce.set(policy.instance, after);
-    } catch (error) {
-      if (!(error instanceof HypemanError) || error.reason === 'ProxyUnavailable') throw error;
-      this.#options.log.warn({ instance: policy.instance, err: error }, 'a policy could not be put again');
-    }
-    this.#options.onChange(policy.instance);
-  }
-
-  async #beat(client: ControlClient): Promise<void> {
-    // A late answer ends the conversation, and `#lost` does the rest.
-    await client.ping(HEARTBEAT_WITHIN_MS).catch(() => undefined);
-    await boundLog(this.place.log, LONGEST_LOG).catch(() => undefined);
-    if (this.#client === client) this.#again(HEARTBEAT_MS, () => this.#beat(client));
-  }
-
-  #lost(client: ControlClient): void {
-    if (this.#client !== client || this.#closed) return;
-    this.#client = undefined;
-    this.#failed(unavailable('its connection ended'));
-  }
-
-  #failed(error: unknown): void {
-    this.#problem = error instanceof HypemanError ? error.message : 'an unexpected error';
-    this.#options.log.warn({ err: error }, 'egress process unavailable');
-    const before = [...this.#inForce.keys()];
-    this.#inForce.clear();
-    for (const instance of before) this.#options.onChange(instance);
-    this.#again(this.#retryMs, () => this.#tryOnce());
-    this.#retryMs = Math.min(this.#retryMs * 2, SLOWEST_RETRY_MS);
-  }
-
-  #again(ms: number, work: () => Promise<void>): void {
-    clearTimeout(this.#timer);
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => {
-      this.#attempt = work();
-    }, ms);
-    this.#timer.unref();
-  }
+/** Where there is no process, nothing was decided. */
+async function* decisionsOf(keeper: Keeper, ask: Following): AsyncGenerator<Followed> {
+  if (!keeper.isResting) yield* followDecisions(keeper.place.socket, ask);
 }

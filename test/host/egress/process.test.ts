@@ -1,56 +1,23 @@
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Egress } from '../../../src/egress/egress.ts';
-import { endEgress, findEgress } from '../../../src/egress/launch.ts';
-import { openEgress } from '../../../src/egress/open-egress.ts';
-import { EGRESS_ID, egressPlace } from '../../../src/egress/place.ts';
+import { EGRESS_ID } from '../../../src/egress/place.ts';
 import { commandOutput } from '../../../src/host/exec.ts';
 import { isAlive, readBootId } from '../../../src/host/processes.ts';
-import { openLog } from '../../../src/log.ts';
 import type { ProcessIdentity } from '../../../src/machine/machine.ts';
-import type { Roots } from '../../../src/machine/paths.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { aGrant, aPolicy } from '../../support/egress-policies.ts';
+import { isListening, openEgressStage } from '../../support/egress-stage.ts';
+import type { EgressStage } from '../../support/egress-stage.ts';
 
 const CANARY = 'canary-c0ffee-d00d';
 const bootId = await readBootId();
-let root: string;
-let roots: Roots;
-let opened: Egress[];
-let rung: string[];
+let stage: EgressStage;
 
 beforeEach(() => {
-  root = mkdtempSync(`${tmpdir()}/hm-egress-`);
-  // Passable, as the state directory is for the VMMs.
-  chmodSync(root, 0o711);
-  roots = { state: `${root}/state`, run: `${root}/run` };
-  opened = [];
-  rung = [];
+  stage = openEgressStage(bootId);
 });
-afterEach(async () => {
-  for (const egress of opened) await egress.close();
-  await endEgress(egressPlace(roots), bootId);
-  rmSync(root, { recursive: true });
-});
-
-/** A controller's side; a second one is the controller after a restart. */
-async function aController(): Promise<Egress> {
-  const egress = await openEgress({
-    ...{ roots, bootId, log: openLog('silent') },
-    onChange: (instance) => rung.push(instance),
-  });
-  opened.push(egress);
-  return egress;
-}
-
-async function theProcess(): Promise<ProcessIdentity> {
-  const found = await findEgress(egressPlace(roots), bootId);
-  if (found === undefined) throw new Error('there is no egress process');
-  return found;
-}
+afterEach(() => stage.close());
 
 function policyWithCanary(generation = 1) {
   return aPolicy({ generation, grants: [aGrant({ value: new Secret(CANARY) })] });
@@ -68,22 +35,9 @@ function filesBelow(directory: string): readonly string[] {
     .map((entry) => `${entry.parentPath}/${entry.name}`);
 }
 
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  return new Promise((resolve) => {
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => {
-      resolve(false);
-    });
-  });
-}
-
 test('the process is nobody: no root, no capability, nothing to gain, no core', async () => {
-  await aController();
-  const process = await theProcess();
+  await stage.mediatingController();
+  const process = await stage.process();
   for (const which of ['Uid', 'Gid'])
     expect(statusOf(process, which).split('\t')).toEqual(new Array(4).fill(String(EGRESS_ID)));
   expect(statusOf(process, 'Groups').trim()).toBe('');
@@ -94,9 +48,9 @@ test('the process is nobody: no root, no capability, nothing to gain, no core', 
 });
 
 test('its socket and its keys are behind directories that only it and root may enter', async () => {
-  const egress = await aController();
+  const egress = await stage.controller();
   await egress.put(aPolicy(), 'r');
-  const place = egressPlace(roots);
+  const place = stage.place;
   for (const directory of [place.socketDirectory, place.authorities]) {
     const { uid, mode } = statSync(directory);
     expect([uid, mode & 0o777]).toEqual([EGRESS_ID, 0o700]);
@@ -106,7 +60,7 @@ test('its socket and its keys are behind directories that only it and root may e
 });
 
 test('a policy that is put has listeners and a certificate', async () => {
-  const egress = await aController();
+  const egress = await stage.controller();
   const answer = await egress.put(aPolicy({ generation: 4 }), 'r1');
   expect(egress.inForce('instance-a')).toEqual(answer);
   expect(answer.generation).toBe(4);
@@ -116,90 +70,91 @@ test('a policy that is put has listeners and a certificate', async () => {
 });
 
 test('what is removed is not listened for; what is forgotten leaves no file', async () => {
-  const egress = await aController();
+  const egress = await stage.controller();
+  await egress.put(aPolicy({ instance: 'instance-b' }), 'r1');
   const { ports } = await egress.put(aPolicy(), 'r1');
   await egress.remove('instance-a');
   expect(egress.inForce('instance-a')).toBeUndefined();
   for (const port of Object.values(ports)) expect(await isListening(port)).toBe(false);
-  expect(await egress.known()).toEqual(['instance-a']);
+  expect(await egress.known()).toEqual(['instance-a', 'instance-b']);
   await egress.remove('instance-a', { forget: true });
-  expect(await egress.known()).toEqual([]);
-  expect(readdirSync(egressPlace(roots).authorities)).toEqual([]);
+  expect(await egress.known()).toEqual(['instance-b']);
+  expect(readdirSync(stage.place.authorities)).toEqual(['instance-b']);
 });
 
 test('a restarted controller finds process and policies again and disturbs neither', async () => {
-  const first = await aController();
+  const first = await stage.controller();
   const before = await first.put(aPolicy(), 'r1');
-  const process = await theProcess();
+  const process = await stage.process();
   await first.close();
   expect(await isListening(before.ports.tls)).toBe(true);
-  const second = await aController();
-  expect(await theProcess()).toEqual(process);
+  const second = await stage.controller();
+  expect(await stage.process()).toEqual(process);
   expect(second.inForce('instance-a')).toEqual(before);
-  expect(rung).toContain('instance-a');
+  expect(stage.rung).toContain('instance-a');
   expect(await second.put(aPolicy(), 'r1')).toEqual(before);
 });
 
 test('a process that nobody recorded is found, not doubled', async () => {
-  const first = await aController();
-  const process = await theProcess();
+  const first = await stage.mediatingController();
+  const process = await stage.process();
   await first.close();
-  rmSync(egressPlace(roots).identity);
-  await aController();
-  expect(await theProcess()).toEqual(process);
+  rmSync(stage.place.identity);
+  await stage.controller();
+  expect(await stage.process()).toEqual(process);
 });
 
 test('a killed process is followed by another with every policy, and the same CA', async () => {
-  const egress = await aController();
+  const egress = await stage.controller();
   const before = await egress.put(policyWithCanary(), 'r1');
-  const killed = await theProcess();
+  const killed = await stage.process();
   process.kill(killed.pid, 'SIGKILL');
   await expect.poll(() => egress.problem(), { timeout: 5000, interval: 5 }).toBeDefined();
   expect(egress.inForce('instance-a')).toBeUndefined();
   await expect.poll(() => egress.inForce('instance-a')?.revision, { timeout: 20_000 }).toBe('r1');
   await expect.poll(() => egress.problem()).toBeUndefined();
-  expect((await theProcess()).pid).not.toBe(killed.pid);
+  expect((await stage.process()).pid).not.toBe(killed.pid);
   const after = egress.inForce('instance-a');
   expect(after?.certificate).toBe(before.certificate);
   expect(await isListening(after?.ports.tls ?? 0)).toBe(true);
-  expect(rung.filter((instance) => instance === 'instance-a').length).toBeGreaterThanOrEqual(2);
+  expect(stage.rung.filter((instance) => instance === 'instance-a').length).toBeGreaterThanOrEqual(2);
 });
 
 test('a policy that is put while there is no process is in force as soon as there is one', async () => {
-  const egress = await aController();
-  process.kill((await theProcess()).pid, 'SIGKILL');
+  const egress = await stage.mediatingController();
+  process.kill((await stage.process()).pid, 'SIGKILL');
   await expect.poll(() => egress.problem(), { timeout: 5000, interval: 5 }).toBeDefined();
-  await expect(egress.put(aPolicy(), 'r1')).rejects.toMatchObject({
+  await expect(egress.put(aPolicy(), 'r2')).rejects.toMatchObject({
     reason: 'ProxyUnavailable',
     fate: 'transient',
   });
-  await expect.poll(() => egress.inForce('instance-a')?.revision, { timeout: 20_000 }).toBe('r1');
+  await expect.poll(() => egress.inForce('instance-a')?.revision, { timeout: 20_000 }).toBe('r2');
 });
 
 test('a process that hangs is replaced by the next controller', async () => {
-  const first = await aController();
+  const first = await stage.controller();
   await first.put(aPolicy(), 'r1');
   await first.close();
-  const hung = await theProcess();
+  const hung = await stage.process();
   process.kill(hung.pid, 'SIGSTOP');
-  const second = await aController();
+  const second = await stage.controller();
   expect(await isAlive(hung, bootId)).toBe(false);
   expect(second.problem()).toBeUndefined();
   expect(second.inForce('instance-a')).toBeUndefined();
 });
 
 test('it ends when it is asked to, and leaves no socket', async () => {
-  const egress = await aController();
+  const egress = await stage.controller();
   await egress.put(aPolicy(), 'r1');
-  const process = await theProcess();
+  const process = await stage.process();
   await egress.end();
   expect(await isAlive(process, bootId)).toBe(false);
-  expect(readdirSync(egressPlace(roots).socketDirectory)).toEqual([]);
+  expect(readdirSync(stage.place.socketDirectory)).toEqual([]);
 });
 
 test('nobody but root and the process itself can talk to it', async () => {
-  await aController();
-  const { socket } = egressPlace(roots);
+  await stage.mediatingController();
+  const { socket } = stage.place;
   const script = `require('net').connect(${JSON.stringify(socket)}).on('error', (e) => console.log(e.code)).on('connect', function () { console.log('in'); this.destroy(); })`;
   const as = (uid: number): Promise<string> =>
     commandOutput('setpriv', [`--reuid=${uid}`, '--clear-groups', '--', 'node', '-e', script]);
@@ -209,15 +164,15 @@ test('nobody but root and the process itself can talk to it', async () => {
 });
 
 test('a value is in no file, no log, no argument and no environment', async () => {
-  const egress = await aController();
+  const egress = await stage.controller();
   await egress.put(policyWithCanary(), 'r1');
   await egress.put(policyWithCanary(2), 'r2');
   const spoiled = aPolicy({ grants: [aGrant({ value: new Secret(`${CANARY}\n`) })] });
   const error: unknown = await egress.put(spoiled, 'r3').catch((thrown: unknown) => thrown);
   expect(String(error)).toContain('value');
-  const { pid } = await theProcess();
+  const { pid } = await stage.process();
   const said = JSON.stringify([await egress.counters(), egress.inForce('instance-a'), await egress.known()]);
-  const read = [...filesBelow(root), `/proc/${pid}/cmdline`, `/proc/${pid}/environ`];
+  const read = [...filesBelow(stage.root), `/proc/${pid}/cmdline`, `/proc/${pid}/environ`];
   expect(read.some((path) => path.endsWith('process.log'))).toBe(true);
   for (const path of read) expect(readFileSync(path, 'latin1'), path).not.toContain(CANARY);
   expect(`${said}${String(error)}`).not.toContain(CANARY);

@@ -55,6 +55,8 @@ beforeAll(async () => {
     },
     onChange: () => undefined,
   });
+  // With the last policy the process would end, and what it counted.
+  await egress.put(aPolicy({ instance: 'instance-b' }), 'r1');
 });
 afterAll(async () => {
   await egress.end();
