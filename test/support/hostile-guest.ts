@@ -31,12 +31,13 @@ export function wire(): { readonly host: Duplex; readonly guest: Duplex } {
 /** The bytes of a STATE frame. */
 export function stateBytes(
   program: number,
-  parts: { code?: number; elapsed?: number; message?: string; agent?: boolean } = {},
+  parts: { code?: number; elapsed?: number; message?: string; agent?: boolean; trust?: number } = {},
 ): Buffer {
   const head = Buffer.alloc(16);
   head.writeUInt8(program, 0);
   head.writeUInt8(parts.agent === false ? 0 : 1, 1);
   head.writeUInt8(parts.code === undefined ? 0 : 1, 2);
+  head.writeUInt8(parts.trust ?? 0, 3);
   head.writeUInt32LE(parts.code ?? 0, 4);
   head.writeBigUInt64LE(BigInt(parts.elapsed ?? 0), 8);
   return Buffer.concat([head, Buffer.from(parts.message ?? '')]);

@@ -50,7 +50,8 @@ bool bundle_with(struct span old, const char *certificate, struct buffer *out)
 			break;
 		}
 		size_t start = (size_t)(mark - old.bytes), block = block_length(old, start);
-		put_bytes(out, old.bytes + at, block > 0 ? start - at : start + sizeof FIRST - 1 - at);
+		put_bytes(out, old.bytes + at, start - at);
+		/* A first line that begins nothing goes too: with an end further on it would look like a block. */
 		at = start + (block > 0 ? block : sizeof FIRST - 1);
 	}
 	if (certificate != NULL) {

@@ -63,6 +63,13 @@ static int boot(const char *path)
 			printf("a %s\n", boot.argv[at]);
 		for (size_t at = 0; at < boot.envc; at++)
 			printf("e %s\n", boot.env[at]);
+		for (size_t at = 0; at < boot.bundle_count; at++)
+			printf("b %s\n", boot.bundles[at]);
+		for (size_t at = 0; at < boot.java_count; at++)
+			printf("j %s\n", boot.java_stores[at]);
+		const struct authority *authority = &boot.authority;
+		if (authority->certificate != NULL)
+			printf("%s %s %zu\n", authority->fingerprint, authority->subject_hash, strlen(authority->certificate));
 	}
 	free(bytes);
 	return 0;
@@ -73,7 +80,7 @@ static int fuzz(unsigned seed, int rounds)
 {
 	static struct decoder decoder;
 	static struct boot config;
-	static const char tags[] = "ihwuaepgmsx.\0\0\0=1";
+	static const char tags[] = "ihwuaepgmsxbjcfk.\0\0\0=1/";
 	srand(seed);
 	quiet = true;
 	for (int round = 0; round < rounds; round++) {
@@ -82,7 +89,7 @@ static int fuzz(unsigned seed, int rounds)
 		if (bytes == NULL)
 			return 2;
 		for (size_t at = 0; at < length; at++)
-			bytes[at] = (uint8_t)(rand() % 3 == 0 ? tags[rand() % 17] : rand() % 4 == 0 ? rand() : rand() % 40);
+			bytes[at] = (uint8_t)(rand() % 3 == 0 ? tags[(size_t)rand() % (sizeof tags - 1)] : rand() % 4 == 0 ? rand() : rand() % 40);
 		if (length > 60 && rand() % 2 == 0) {
 			memset(bytes, 0, 16);
 			put32(bytes + 16, HELLO_BYTES);

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootConfig } from '../../../src/guest/boot-config.ts';
 import { encodeFrame, greetingWith } from '../../../src/guest/protocol.ts';
+import { subjectHash } from '../../../src/guest/subject-hash.ts';
 import { commandOutput } from '../../../src/host/exec.ts';
 import { instanceId } from '../../../src/machine/ids.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
+import { makeCa } from '../../support/test-ca.ts';
 
 const here = new URL('.', import.meta.url).pathname;
 const init = new URL('../../../src/guest/init', import.meta.url).pathname;
@@ -17,7 +19,7 @@ let program: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'init-parsers-'));
   program = join(directory, 'parsers');
-  const sources = ['frames.c', 'records.c', 'boot.c'].map((name) => join(init, name));
+  const sources = ['frames.c', 'records.c', 'boot.c', 'authority.c'].map((name) => join(init, name));
   const flags = ['-g', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
   await commandOutput('gcc', [...flags, '-o', program, join(here, 'init-parsers.c'), ...sources]);
 });
@@ -95,6 +97,20 @@ describe('the boot config', () => {
   test('is read as it was written', async () => {
     const lines = await linesOf('boot', bootConfig(boot, { B: new Secret('two=2') }));
     expect(lines).toEqual(['abc|web|/w|ann:staff|2|1', 'a run', 'a ', 'a a b', 'e A=1', 'e B=two=2']);
+  });
+
+  test('tells of the CA and of the files that the environment names', async () => {
+    const { authority } = await makeCa('/CN=one');
+    const egress = { proxy: 'http://10.100.0.1:3128', noProxy: 'localhost', authority };
+    const env = { SSL_CERT_FILE: new Secret('/my.pem'), JAVA_HOME: new Secret('/java') };
+    const lines = await linesOf('boot', bootConfig({ ...boot, egress }, env));
+    expect(lines).toContain('e https_proxy=http://10.100.0.1:3128');
+    expect(lines.slice(-4)).toEqual([
+      'b /my.pem',
+      'j /java/lib/security/cacerts',
+      'j /java/jre/lib/security/cacerts',
+      `${authority.fingerprint} ${subjectHash(authority.certificate)} ${authority.certificate.length}`,
+    ]);
   });
 
   test('that was cut is refused', async () => {

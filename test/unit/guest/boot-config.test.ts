@@ -1,8 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import { bootConfig } from '../../../src/guest/boot-config.ts';
+import { subjectHash } from '../../../src/guest/subject-hash.ts';
 import { signalNumber } from '../../../src/guest/signals.ts';
 import { instanceId } from '../../../src/machine/ids.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
+
+/** Self-signed P-256, for its shape alone. */
+const CA = `-----BEGIN CERTIFICATE-----
+MIIBpDCCAUugAwIBAgIUbRYADYbdkzqsh8ihfGLRtDd1SwQwCgYIKoZIzj0EAwIw
+KDEXMBUGA1UECgwOaHlwZW1hbiBlZ3Jlc3MxDTALBgNVBAMMBHVuaXQwHhcNMjYx
+MTIyMDcyNTM4WhcNMzYxMTE5MDcyNTM4WjAoMRcwFQYDVQQKDA5oeXBlbWFuIGVn
+cmVzczENMAsGA1UEAwwEdW5pdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEZi
+KMX/yhSsKoRMoYBJmFRPgyL2hpbjWEzBEP3D8YVBgHKVDkz/MkgB4MfOZ2K7GvdX
+Lao3O305Dufj9GELvrGjUzBRMB0GA1UdDgQWBBTlxww75W+3RrqGAjEE/A337UmA
+ijAfBgNVHSMEGDAWgBTlxww75W+3RrqGAjEE/A337UmAijAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0cAMEQCICkBS0QSFqf1LMKM4ynkiCryg1vw5syQXYa6
+5wVCj78dAiAzRg47h/4+PTf5EdIiIwrBNWdQfanTS5kgw2tA7zI/TA==
+-----END CERTIFICATE-----
+`;
 
 const boot = {
   id: instanceId('abc'),
@@ -22,6 +37,55 @@ test('what init reads: one record a fact, the instance’s environment over the 
     ...['iabc', 'hweb', 'w/', 'u', 's3', 'x1', 'anginx', 'a-g', 'adaemon off;'],
     ...['ePATH=/bin', 'eMODE=mine', 'p10.100.0.2', 'g10.100.0.1', 'm02:00:00:00:00:01', '.', ''],
   ]);
+});
+
+describe('a mediated program', () => {
+  const egress = {
+    ...{ proxy: 'http://10.100.0.1:3128', noProxy: 'localhost,10.100.0.1' },
+    authority: { certificate: CA, fingerprint: 'ab'.repeat(32) },
+  };
+  const told = (image: Readonly<Record<string, string>>, own: Readonly<Record<string, string>> = {}) => {
+    const env = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, new Secret(value)]));
+    return bootConfig({ ...boot, imageEnv: image, egress }, env)
+      .toString()
+      .split('\0');
+  };
+
+  test('knows its proxy under every name, and the bundle under those that clients look at', () => {
+    const words = told({});
+    for (const name of ['HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'http_proxy'])
+      expect(words).toContain(`e${name}=http://10.100.0.1:3128`);
+    expect(words).toContain('eno_proxy=localhost,10.100.0.1');
+    for (const name of ['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS'])
+      expect(words).toContain(`e${name}=/etc/ssl/hypeman-ca-bundle.crt`);
+    expect(words).toContain(`c${CA}`);
+    expect(words).toContain(`f${'ab'.repeat(32)}`);
+    expect(words).toContain(`k${subjectHash(CA)}`);
+  });
+
+  test('whose owner set a proxy has that one, in the spelling that was set and no other', () => {
+    const words = told({ HTTPS_PROXY: 'http://of.image' }, { https_proxy: 'http://mine' });
+    expect(words).toContain('ehttps_proxy=http://mine');
+    expect(words.filter((word) => word.startsWith('eHTTPS_PROXY'))).toEqual([]);
+    expect(words).toContain('eHTTP_PROXY=http://10.100.0.1:3128');
+  });
+
+  test('does not have the proxy that the image was built behind', () => {
+    const words = told({ http_proxy: 'http://of.image', NO_PROXY: 'of.image' }).filter((word) =>
+      word.includes('of.image'),
+    );
+    expect(words).toEqual([]);
+  });
+
+  test('keeps the bundle that the image or its owner named, and init is told to add the CA there', () => {
+    const words = told(
+      { SSL_CERT_FILE: '/nix/ca.crt' },
+      { PIP_CERT: '/my/ca.pem', AWS_CA_BUNDLE: 'relative' },
+    );
+    expect(words).toContain('eSSL_CERT_FILE=/nix/ca.crt');
+    expect(words).toContain('ePIP_CERT=/my/ca.pem');
+    expect(words.filter((word) => word.startsWith('b'))).toEqual(['b/nix/ca.crt', 'b/my/ca.pem']);
+  });
 });
 
 describe('what no program could be given is refused, and no value is shown', () => {

@@ -90,6 +90,12 @@ describe('a lying guest only ends its own link', () => {
       },
     ],
     [
+      'a CA without a fingerprint',
+      (end: ScriptedEnd) => {
+        end.say(FROM_GUEST.state, 0, stateBytes(1, { trust: 2 }));
+      },
+    ],
+    [
       'a state that is too short',
       (end: ScriptedEnd) => {
         end.say(FROM_GUEST.state, 0, Buffer.alloc(3));
