@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import type { InstanceEvent } from '../../api/reported.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import { nameOf, namespaceOf } from '../../machine/ids.ts';
+import type { InstanceKey } from '../../machine/ids.ts';
+import { isSuccess, sentenceOf } from './api-server.ts';
+import type { Answer, ApiServer } from './api-server.ts';
+import type { KubernetesObject } from './kubernetes-object.ts';
+
+/** One event of one Instance, however often it happened. */
+type Series = {
+  readonly object: KubernetesObject;
+  readonly event: InstanceEvent;
+  readonly name: string;
+  count: number;
+  lastAt: number;
+  /** What the server knows of it. */
+  written: number;
+  timer?: NodeJS.Timeout;
+};
+
+// events.k8s.io/v1 refuses a longer note.
+const MAX_NOTE = 1_000;
+/** Events are forgotten by the server after an hour (--event-ttl): there is nothing to count on to then. */
+const KEPT_MS = 3_600_000;
+const MAX_SERIES = 2_000;
+/** How often a count is brought up to date. */
+const COUNT_MS = 10_000;
+
+export type EventWriterParts = {
+  readonly api: ApiServer;
+  readonly log: Logger;
+  readonly nodeName: string;
+  readonly countMs?: number;
+};
+
+/**
+ * Writes Events (events.k8s.io/v1). One that repeats is counted in its series. They are told at best effort:
+ * what cannot be written is dropped, and no pass waits for it.
+ */
+export class EventWriter {
+  readonly #parts: EventWriterParts;
+  readonly #series = new Map<string, Series>();
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(parts: EventWriterParts) {
+    this.#parts = parts;
+  }
+
+  record(object: KubernetesObject, events: readonly InstanceEvent[]): void {
+    for (const event of events) this.#record(object, event);
+  }
+
+  forget(key: InstanceKey): void {
+    for (const [id, { object, timer }] of this.#series) {
+      if (object.key !== key) continue;
+      clearTimeout(timer);
+      this.#series.delete(id);
+    }
+  }
+
+  /** Resolves when what was recorded is written or given up. */
+  async close(): Promise<void> {
+    for (const series of this.#series.values()) {
+      clearTimeout(series.timer);
+      if (series.written < series.count) this.#write(series);
+    }
+    this.#series.clear();
+    await this.#last;
+  }
+
+  #record(object: KubernetesObject, event: InstanceEvent): void {
+    const id = JSON.stringify([object.uid, event.type, event.reason, event.message]);
+    const known = this.#series.get(id);
+    if (known === undefined || event.at - known.lastAt > KEPT_MS) {
+      this.#begin(id, object, event);
+      return;
+    }
+    known.count += 1;
+    known.lastAt = event.at;
+    known.timer ??= setTimeout(() => {
+      delete known.timer;
+      this.#write(known);
+    }, this.#parts.countMs ?? COUNT_MS).unref();
+  }
+
+  #begin(id: string, object: KubernetesObject, event: InstanceEvent): void {
+    const [oldest] = this.#series.keys();
+    if (this.#series.size >= MAX_SERIES && oldest !== undefined) this.#series.delete(oldest);
+    const digest = createHash('sha256').update(`${id}${event.at}`).digest('hex').slice(0, 16);
+    const name = `${nameOf(object.key)}.${digest}`;
+    const series: Series = { object, event, name, count: 1, lastAt: event.at, written: 0 };
+    this.#series.set(id, series);
+    this.#write(series);
+  }
+
+  #write(series: Series): void {
+    this.#last = this.#last.then(async () => {
+      try {
+        const answer = await this.#send(series);
+        if (!isSuccess(answer)) this.#dropped(series, sentenceOf(answer));
+      } catch (error) {
+        this.#dropped(series, messageOf(error));
+      }
+    });
+  }
+
+  async #send(series: Series): Promise<Answer> {
+    const { api } = this.#parts;
+    const { object, name, count } = series;
+    const path = `/apis/events.k8s.io/v1/namespaces/${namespaceOf(object.key)}/events`;
+    const isFirst = series.written === 0;
+    series.written = count;
+    if (isFirst) return api.ask({ method: 'POST', path, body: this.#document(series) });
+    return api.ask({
+      method: 'PATCH',
+      path: `${path}/${name}`,
+      patch: 'application/merge-patch+json',
+      body: { series: { count, lastObservedTime: microTime(series.lastAt) } },
+    });
+  }
+
+  #document({ object, event, name }: Series): unknown {
+    return {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name, namespace: namespaceOf(object.key) },
+      eventTime: microTime(event.at),
+      reportingController: 'hypeman.dev/controller',
+      reportingInstance: this.#parts.nodeName,
+      action: event.reason,
+      reason: event.reason,
+      type: event.type,
+      note: event.message.slice(0, MAX_NOTE),
+      regarding: {
+        apiVersion: 'hypeman.dev/v1alpha1',
+        kind: 'Instance',
+        namespace: namespaceOf(object.key),
+        name: nameOf(object.key),
+        uid: object.uid,
+      },
+    };
+  }
+
+  #dropped({ object, event }: Series, message: string): void {
+    this.#parts.log.debug({ instance: object.key, reason: event.reason, message }, 'event dropped');
+  }
+}
+
+/** metav1.MicroTime: RFC 3339 with six decimals. */
+function microTime(at: number): string {
+  return new Date(at).toISOString().replace(/Z$/, '000Z');
+}

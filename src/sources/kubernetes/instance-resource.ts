@@ -1,0 +1,18 @@
+import { nameOf, namespaceOf } from '../../machine/ids.ts';
+import type { InstanceKey } from '../../machine/ids.ts';
+
+/** Where Instances are served (`crds/hypeman.dev_instances.yaml`). */
+export const INSTANCES = '/apis/hypeman.dev/v1alpha1/instances';
+
+export function instancePath(key: InstanceKey): string {
+  return `/apis/hypeman.dev/v1alpha1/namespaces/${namespaceOf(key)}/instances/${nameOf(key)}`;
+}
+
+/** The node whose agent runs an Instance: what an agent selects by, as old servers select by labels alone. */
+export const NODE_LABEL = 'hypeman.dev/node';
+
+/** Holds an Instance until everything of it is gone from its node. */
+export const FINALIZER = 'hypeman.dev/instance';
+
+/** Who writes: the owner of our fields in `managedFields`. */
+export const FIELD_MANAGER = 'hypeman-controller';

@@ -1,0 +1,226 @@
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import type { InstanceKey } from '../../machine/ids.ts';
+import type { Parser } from '../../api/parser.ts';
+import { canonicalText } from '../spec-text.ts';
+import type { ApiServer } from './api-server.ts';
+import { claim, isClaimed, isForNode, mayRunOn, runsOn } from './claim.ts';
+import { Errands } from './errands.ts';
+import type { ErrandResult } from './errands.ts';
+import { INSTANCES, NODE_LABEL } from './instance-resource.ts';
+import { KnownInstances } from './known-instances.ts';
+import type { Known } from './known-instances.ts';
+import { isBeingDeleted, labelOf } from './kubernetes-object.ts';
+import type { KubernetesObject } from './kubernetes-object.ts';
+import { LIST_WATCH_TIMING, listWatchOf } from './list-watch.ts';
+import type { ListWatchTiming } from './list-watch.ts';
+import { lookUp } from './object-changes.ts';
+import { Reflector } from './reflector.ts';
+import type { ReflectorStanding } from './reflector.ts';
+
+export type InstanceWatchParts = {
+  readonly api: ApiServer;
+  readonly parser: Parser;
+  readonly nodeName: string;
+  readonly log: Logger;
+  /** Instances that this host has something of, declared or not. */
+  readonly onHost: () => readonly InstanceKey[];
+  /** Something about it changed that a pass must see. */
+  readonly onChange: (key: InstanceKey, known: Known | undefined) => void;
+  /** The server is followed again. */
+  readonly onReturn: () => void;
+  /** Somebody else wrote our status. */
+  readonly isDisturbed: (object: KubernetesObject) => boolean;
+  readonly timing?: ListWatchTiming;
+  readonly elsewhereMs?: number;
+};
+
+/** How often an Instance that was given to another node while it runs here is looked at. */
+const ELSEWHERE_MS = 30_000;
+
+/**
+ * Which Instances are this node's, and what is known of them. Two watches: what bears this node's label, and
+ * what bears none, from which those that name this node are taken. An Instance is not told before our
+ * finalizer is on it; one that vanished from the watch is gone only when the server says so by name.
+ */
+export class InstanceWatch {
+  readonly known: KnownInstances;
+  readonly #parts: InstanceWatchParts;
+  readonly #reflectors: readonly Reflector[];
+  readonly #claims: Errands<InstanceKey>;
+  readonly #checks: Errands<InstanceKey>;
+  readonly #stop = new AbortController();
+
+  constructor(parts: InstanceWatchParts) {
+    this.#parts = parts;
+    this.known = new KnownInstances(parts.parser);
+    this.#claims = new Errands((key) => this.#claim(key), this.#troubleWith('claim'));
+    this.#checks = new Errands((key) => this.#check(key), this.#troubleWith('look'));
+    this.#reflectors = [
+      this.#reflectorOf(`${NODE_LABEL}=${parts.nodeName}`, (object) => {
+        this.see(object);
+      }),
+      this.#reflectorOf(`!${NODE_LABEL}`, (object) => {
+        if (isForNode(object, parts.nodeName)) this.see(object);
+      }),
+    ];
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.start()));
+    // Their end must be told by name as well: a label may have been moved while nobody listened.
+    const unseen = this.#parts.onHost().filter((key) => this.known.of(key) === undefined);
+    await Promise.all(unseen.map((key) => this.#recall(key)));
+  }
+
+  close(): void {
+    this.#stop.abort();
+    for (const reflector of this.#reflectors) reflector.close();
+    this.#claims.close();
+    this.#checks.close();
+  }
+
+  /** Takes in a sight of an Instance of this node, wherever it comes from. */
+  see(object: KubernetesObject): void {
+    const { key } = object;
+    const before = this.known.of(key);
+    if (before?.object.uid !== object.uid && this.#isElsewhere(object)) return;
+    const needsClaim = !isClaimed(object);
+    if (needsClaim && isBeingDeleted(object)) {
+      this.drop(key);
+      return;
+    }
+    const now = this.known.see(object);
+    if (now === undefined) return;
+    if (needsClaim) this.#claims.add(key);
+    if (now.isClaimed) this.#tellChange(before, now);
+  }
+
+  #tellChange(before: Known | undefined, now: Known): void {
+    const { isDisturbed, onChange } = this.#parts;
+    if (!isSameToPasses(before, now) || isDisturbed(now.object)) onChange(now.object.key, now);
+  }
+
+  /** Nothing of this name is declared here any more. */
+  drop(key: InstanceKey): void {
+    if (this.known.of(key) === undefined) return;
+    this.known.drop(key);
+    this.#parts.onChange(key, undefined);
+  }
+
+  #reflectorOf(labelSelector: string, put: (object: KubernetesObject) => void): Reflector {
+    const collection = { path: INSTANCES, selector: { labelSelector } };
+    const source = listWatchOf(this.#parts.api, collection, this.#parts.timing ?? LIST_WATCH_TIMING);
+    return new Reflector(source, {
+      put,
+      gone: (key, uid) => {
+        const known = this.known.of(key);
+        if (known?.object.uid === uid) this.#checks.add(key);
+      },
+      standing: (standing) => {
+        this.#tell(labelSelector, standing);
+      },
+    });
+  }
+
+  #tell(selector: string, standing: ReflectorStanding): void {
+    const { log, onReturn } = this.#parts;
+    if (standing.is === 'lost') {
+      log.warn(
+        { selector, message: standing.message },
+        'the API server cannot be followed: everything stays',
+      );
+      return;
+    }
+    log.info({ selector }, 'following the API server');
+    onReturn();
+  }
+
+  /** Another node has it, by its own word: it may run there until that node lets it go. */
+  #isElsewhere(object: KubernetesObject): boolean {
+    const node = runsOn(object);
+    return node !== undefined && node !== this.#parts.nodeName;
+  }
+
+  async #claim(key: InstanceKey): Promise<ErrandResult> {
+    const known = this.known.of(key);
+    if (known === undefined || isClaimed(known.object) || isBeingDeleted(known.object)) return 'done';
+    const { api, nodeName } = this.#parts;
+    const after = await claim(api, known.object, nodeName);
+    if (after !== undefined && isClaimed(after) && labelOf(after, NODE_LABEL) === nodeName) this.see(after);
+    else this.#checks.add(key);
+    return 'done';
+  }
+
+  /** What became of one that the watch no longer shows. */
+  async #check(key: InstanceKey): Promise<ErrandResult> {
+    const known = this.known.of(key);
+    if (known === undefined) return 'done';
+    const there = await lookUp(this.#parts.api, key);
+    if (there?.uid !== known.object.uid) {
+      this.drop(key);
+      return 'done';
+    }
+    return this.#place(there);
+  }
+
+  /** Something of it is on this host, and the watch does not show it. */
+  async #recall(key: InstanceKey): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const looks = new Errands<InstanceKey>(async () => {
+      const there = await lookUp(this.#parts.api, key);
+      if (there !== undefined && this.#place(there) !== 'done') this.#checks.add(key);
+      resolve(undefined);
+      return 'done';
+    }, this.#troubleWith('look'));
+    this.#stop.signal.addEventListener('abort', () => {
+      looks.close();
+      resolve(undefined);
+    });
+    looks.add(key);
+    await promise;
+  }
+
+  #place(there: KubernetesObject): ErrandResult {
+    const { nodeName, elsewhereMs, onChange } = this.#parts;
+    const { key } = there;
+    const label = labelOf(there, NODE_LABEL);
+    if (this.#isElsewhere(there)) {
+      this.drop(key);
+      return 'done';
+    }
+    this.see(there);
+    if (label === nodeName || isBeingDeleted(there)) return 'done';
+    if (label === undefined && mayRunOn(there, nodeName)) {
+      this.#claims.add(key);
+      return 'done';
+    }
+    this.known.hold(key, movedMessage(label, nodeName));
+    onChange(key, this.known.of(key));
+    return { againMs: elsewhereMs ?? ELSEWHERE_MS };
+  }
+
+  #troubleWith(what: string): (key: InstanceKey, error: unknown) => void {
+    return (key, error) => {
+      this.#parts.log.warn({ instance: key, what, message: messageOf(error) }, 'the API server refused');
+    };
+  }
+}
+
+function movedMessage(label: string | undefined, nodeName: string): string {
+  const found = label === undefined ? 'is missing' : `is now ${label}`;
+  return `the label ${NODE_LABEL} ${found}, but this instance has its disk on ${nodeName}: set it to ${nodeName} again, or delete the Instance`;
+}
+
+/** Everything that a pass reads. The generation stands for the spec. */
+function isSameToPasses(before: Known | undefined, now: Known): boolean {
+  return before?.isClaimed === true && canonicalText(essenceOf(before)) === canonicalText(essenceOf(now));
+}
+
+function essenceOf({ declared }: Known): unknown {
+  if (declared.is === 'gone') return declared;
+  const { is, uid, generation, refused } = declared;
+  if (is === 'held') return { is, uid, generation, refused };
+  const { labels, annotations } = declared.instance;
+  return { is, uid, generation, refused, labels, annotations };
+}

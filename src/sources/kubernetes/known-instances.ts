@@ -1,0 +1,72 @@
+import { problemText } from '../../api/problem.ts';
+import type { Parser } from '../../api/parser.ts';
+import { valueAt } from '../../api/raw.ts';
+import type { InstanceKey } from '../../machine/ids.ts';
+import type { Declared } from '../source.ts';
+import { isClaimed } from './claim.ts';
+import { isBeingDeleted, isOlder, withoutSpec } from './kubernetes-object.ts';
+import type { KubernetesObject } from './kubernetes-object.ts';
+
+export type Known = {
+  /** As last seen; its spec is left out, for it holds values. */
+  readonly object: KubernetesObject;
+  readonly declared: Declared;
+  /** It is on this node, was, and bears our finalizer or bore it. */
+  readonly isClaimed: boolean;
+};
+
+/** What is known of the Instances of this node. An invalid one keeps the last good declaration. */
+export class KnownInstances {
+  readonly #parser: Parser;
+  readonly #known = new Map<InstanceKey, Known>();
+
+  constructor(parser: Parser) {
+    this.#parser = parser;
+  }
+
+  of(key: InstanceKey): Known | undefined {
+    return this.#known.get(key);
+  }
+
+  keys(): readonly InstanceKey[] {
+    return [...this.#known].filter(([, { isClaimed }]) => isClaimed).map(([key]) => key);
+  }
+
+  /** Takes in a sight of an object; undefined when a newer one is known already. */
+  see(object: KubernetesObject): Known | undefined {
+    const before = this.#known.get(object.key);
+    const isSame = before?.object.uid === object.uid;
+    if (isSame && isOlder(object, before.object)) return undefined;
+    const known: Known = {
+      object: withoutSpec(object),
+      declared: this.#declaredIn(object, isSame ? before.declared : undefined),
+      isClaimed: isClaimed(object) || (isSame && before.isClaimed),
+    };
+    this.#known.set(object.key, known);
+    return known;
+  }
+
+  /** It is there, but not for this node any more: what runs here is kept and nothing is begun. */
+  hold(key: InstanceKey, message: string): void {
+    const known = this.#known.get(key);
+    if (known === undefined || known.declared.is === 'gone') return;
+    const { uid, generation } = known.declared;
+    const declared: Declared = { is: 'held', uid, generation, refused: { reason: 'SourceLost', message } };
+    this.#known.set(key, { ...known, declared });
+  }
+
+  drop(key: InstanceKey): void {
+    this.#known.delete(key);
+  }
+
+  #declaredIn(object: KubernetesObject, before: Declared | undefined): Declared {
+    if (isBeingDeleted(object)) return { is: 'gone' };
+    const { uid, document } = object;
+    const generation = Number(valueAt(document, ['metadata', 'generation']) ?? 0);
+    const parsed = this.#parser.instance(document, { source: 'kubernetes' });
+    if (parsed.is === 'good') return { is: 'wanted', uid, generation, instance: parsed.instance };
+    const refused = { reason: 'Invalid', message: parsed.problems.map(problemText).join('\n') } as const;
+    if (before?.is === 'wanted') return { ...before, generation, refused };
+    return { is: 'held', uid, generation, refused };
+  }
+}

@@ -1,0 +1,49 @@
+import type { Parser } from '../../api/parser.ts';
+import type { Logger } from '../../log.ts';
+import type { InstanceKey } from '../../machine/ids.ts';
+import type { Source } from '../source.ts';
+import type { ApiServer } from './api-server.ts';
+import { openClusterAccess } from './cluster-access.ts';
+import type { ClusterPlace } from './cluster-access.ts';
+import { KeptAliveApi } from './kept-alive-api.ts';
+import { KubernetesSource } from './kubernetes-source.ts';
+import type { ListWatchTiming } from './list-watch.ts';
+import type { SecretStore } from './secret-store.ts';
+import { WatchedSecrets } from './watched-secrets.ts';
+
+export type KubernetesSourceOptions = {
+  readonly cluster: ClusterPlace;
+  /** The Node that this agent is on. */
+  readonly nodeName: string;
+  readonly parser: Parser;
+  readonly log: Logger;
+  /** Instances that this host has something of; asked when the source starts. */
+  readonly onHost: () => readonly InstanceKey[];
+  /** For metrics: each answer by method and status, 0 where there was none. */
+  readonly onAnswer?: (method: string, status: number) => void;
+  /** In place of Secrets read from the API server. */
+  readonly openSecrets?: (api: ApiServer, onChange: (instance: InstanceKey) => void) => SecretStore;
+  readonly timing?: ListWatchTiming;
+  readonly answerMs?: number;
+  readonly elsewhereMs?: number;
+};
+
+/**
+ * The Instances of one node in a cluster: see the README beside this. Throws `invalid` when the configuration
+ * is no good; a server that cannot be reached is waited for in `start`.
+ */
+export function openKubernetesSource(options: KubernetesSourceOptions): Promise<Source> {
+  const { cluster, parser, onAnswer, answerMs, timing, openSecrets } = options;
+  const api = new KeptAliveApi(openClusterAccess(cluster), {
+    ...(onAnswer === undefined ? {} : { onAnswer }),
+    ...(answerMs === undefined ? {} : { answerMs }),
+  });
+  const source = new KubernetesSource({
+    ...options,
+    api,
+    openSecrets: (onChange) =>
+      openSecrets?.(api, onChange) ??
+      new WatchedSecrets({ api, parser, onChange, ...(timing === undefined ? {} : { timing }) }),
+  });
+  return Promise.resolve(source);
+}
