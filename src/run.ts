@@ -57,7 +57,7 @@ export async function runController(options: RunOptions, context: RunContext): P
   const outside = await outsideOf(options, settings.roots);
   const workshops = await openWorkshops({ ...settings, outside }, ring.bells, log);
   stack.defer(() => workshops.close());
-  const metrics = openMetrics(context.version);
+  const metrics = openMetrics(context.version, workshops.egress);
   const controller = openController(
     { workshops, source, ring },
     {

@@ -1,6 +1,8 @@
 import type { CountedEvent, ReportedInstance } from '../api/reported.ts';
 import type { Condition } from '../api/status.ts';
+import { credentialsText } from './describe-credentials.ts';
 import { ageText } from './durations.ts';
+import type { LiveEgress } from './live-egress.ts';
 import { printable } from './printable.ts';
 import { yamlText } from './render.ts';
 import { tableText } from './table.ts';
@@ -8,10 +10,11 @@ import { tableText } from './table.ts';
 const NONE = '<none>';
 
 /** All that is known of one instance, in the order of kubectl's describe. */
-export function describeText(instance: ReportedInstance, now: number): string {
+export function describeText(instance: ReportedInstance, now: number, egress?: LiveEgress): string {
   return [
     fieldsText(fieldsOf(instance, now)),
     specText(instance.spec),
+    credentialsText(instance, now, egress),
     pendingText(instance.status.pendingFields ?? []),
     conditionsText(instance.status.conditions, now),
     eventsText(instance.events, now),

@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ReportedState } from '../api/status.ts';
+import { openEgressMetrics } from './egress-metrics.ts';
+import type { AuditedEgress } from './egress-routes.ts';
 
 /** How one look at one instance ended; controller-runtime's words for the label `result`. */
 type ReconcileResult = 'success' | 'error' | 'requeue_after';
@@ -32,7 +34,7 @@ const CONTROLLER = 'instance';
  * Metrics named as controller-runtime names them where they mean the same, so that its dashboards work.
  * prom-client's default metrics stay off: its event-loop monitor alone wakes an idle process every 10 ms.
  */
-export function openMetrics(version: string): Metrics {
+export function openMetrics(version: string, egress?: AuditedEgress): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const recorders = {
@@ -47,7 +49,15 @@ export function openMetrics(version: string): Metrics {
     registers,
   }).set({ version, node: process.version }, 1);
   openProcessMetrics(registers);
-  return { ...recorders, text: () => registry.metrics(), contentType: registry.contentType };
+  const proxied = egress === undefined ? undefined : openEgressMetrics(registers, egress);
+  return {
+    ...recorders,
+    text: async () => {
+      await proxied?.refresh();
+      return registry.metrics();
+    },
+    contentType: registry.contentType,
+  };
 }
 
 type QueueMetrics = Pick<Metrics, 'queueDepth' | 'queueAdded' | 'queueRetried' | 'queueWaited'>;

@@ -17,6 +17,8 @@ export type ScriptedEgress = {
   readonly followers: () => number;
 };
 
+const ROSTER = new Map([['openai', ['api.example.com']]]);
+
 /** A proxy that decides what a test says, with the real audit trail behind it. */
 export function scriptedEgress(instances: Readonly<Record<string, string>>): ScriptedEgress {
   let trail = openAuditTrail();
@@ -24,7 +26,7 @@ export function scriptedEgress(instances: Readonly<Record<string, string>>): Scr
   const tells = new Set<(told: Followed | 'end') => void>();
   const begin = (): void => {
     trail = openAuditTrail();
-    for (const [instance, key] of Object.entries(instances)) trail.open(instance, key);
+    for (const [instance, key] of Object.entries(instances)) trail.open(instance, key, ROSTER);
   };
   begin();
   return {

@@ -1,13 +1,16 @@
 import type { Command } from 'commander';
 import { addCommand, namespaceOption, placesOf } from '../command.ts';
 import type { CliContext } from '../context.ts';
+import { controllerSocketOf } from '../context.ts';
+import { controllerAt } from '../controller-client.ts';
 import { describeText } from '../describe-text.ts';
-import { findInstance, warnIfStale } from '../instances.ts';
+import { findInstance, instanceKeyOf, isMediated, warnIfStale } from '../instances.ts';
+import { liveEgressOf } from '../live-egress.ts';
 
 export function addDescribe(program: Command, context: CliContext): void {
   addCommand(program, {
     usage: 'describe <names...>',
-    summary: 'Tell everything about an instance, with conditions and events.',
+    summary: 'Tell everything about an instance, with its credentials, conditions and events.',
     examples: [['hypeman-controller describe web', 'why is it not ready?']],
   })
     .addOption(namespaceOption())
@@ -16,6 +19,12 @@ export function addDescribe(program: Command, context: CliContext): void {
       const found = [];
       for (const name of names) found.push(await findInstance(places, namespace, name));
       await warnIfStale(context, places, found);
-      context.stdout.write(found.map((instance) => describeText(instance, context.now())).join('\n\n'));
+      const client = controllerAt(controllerSocketOf(places));
+      const texts = [];
+      for (const instance of found) {
+        const egress = isMediated(instance) ? await liveEgressOf(client, instanceKeyOf(instance)) : undefined;
+        texts.push(describeText(instance, context.now(), egress));
+      }
+      context.stdout.write(texts.join('\n\n'));
     });
 }

@@ -1,65 +1,38 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runProgram } from '../../../src/cli/program.ts';
-import { openLog } from '../../../src/log.ts';
-import { instanceId } from '../../../src/machine/ids.ts';
-import { openControlSocket } from '../../../src/serve/control-socket.ts';
-import type { ControlSocket } from '../../../src/serve/control-socket.ts';
+import { auditedController } from '../../support/audited-controller.ts';
+import type { AuditedController } from '../../support/audited-controller.ts';
 import { NOW, cli, cliRun, report, reported } from '../../support/cli-run.ts';
 import type { CliResult, CliRun } from '../../support/cli-run.ts';
 import { eventually } from '../../support/controller-process.ts';
-import { scriptedEgress } from '../../support/scripted-egress.ts';
 import type { ScriptedEgress } from '../../support/scripted-egress.ts';
-import { scriptedGuest } from '../../support/scripted-guest.ts';
 
 const MEDIATED = { image: 'a/b', network: { egress: { enabled: true } } };
 
-let base = '';
+let controller: AuditedController;
 let proxy: ScriptedEgress;
-let known: Record<string, string>;
-let socket: ControlSocket | undefined;
 const following: { readonly run: CliRun; readonly ended: Promise<void> }[] = [];
 beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), 'hm-'));
-  known = { 'default/web': 'idweb', 'default/db': 'iddb', 'other/web': 'idother' };
-  proxy = scriptedEgress({ idweb: 'default/web', iddb: 'default/db', idother: 'other/web' });
-  await report(base, reported('web', { spec: MEDIATED }), reported('db'), reported('unmade'));
-  await openController();
+  controller = await auditedController();
+  ({ proxy } = controller);
+  await report(controller.base, reported('web', { spec: MEDIATED }), reported('db'), reported('unmade'));
 });
 afterEach(async () => {
   for (const { run, ended } of following.splice(0)) {
     run.interrupt();
     await ended;
   }
-  await socket?.close();
-  await rm(base, { recursive: true, force: true });
+  await controller.end();
 });
 
-async function openController(): Promise<void> {
-  socket = await openControlSocket({
-    path: `${base}/controller.sock`,
-    links: scriptedGuest({}).links,
-    egress: proxy.egress,
-    resolve: (key) => {
-      const id = known[key];
-      return id === undefined ? undefined : { id: instanceId(id), agent: false };
-    },
-    log: openLog('silent'),
-    version: '1.2.3',
-  });
-}
-
-const places = (): readonly string[] => ['--state-dir', base, '--run-dir', base];
 function egress(...words: readonly string[]): Promise<CliResult> {
-  return cli([...places(), 'egress', ...words]);
+  return cli([...controller.places, 'egress', ...words]);
 }
 
 /** A command that goes on until the test interrupts it, and what it has printed when it printed this. */
 function follow(...words: readonly string[]): (text: string) => Promise<CliResult> {
   const run = cliRun();
-  following.push({ run, ended: runProgram(run.context, [...places(), 'egress', '-f', ...words]) });
+  following.push({ run, ended: runProgram(run.context, [...controller.places, 'egress', '-f', ...words]) });
   return (text) =>
     eventually(
       `"${text}" to be printed`,
@@ -169,11 +142,11 @@ test('following tells each decision once, over a restart of the controller, and 
   proxy.decide({ instance: 'iddb', key: 'default/db', at: 2000, host: 'elsewhere.example.com' });
   proxy.miss(7);
   await prints('7 missed');
-  await socket?.close();
+  await controller.close();
   await prints('waiting');
   proxy.decide({ at: 2000, host: 'new.example.com' });
   proxy.decide({ at: 3000, host: 'meanwhile.example.com' });
-  await openController();
+  await controller.open();
   await prints('meanwhile');
   await followed();
   proxy.decide({ at: 4000, host: 'last.example.com' });
@@ -200,16 +173,16 @@ test('following goes on with the next process of the proxy', async () => {
 
 test('following ends with 0 on Ctrl-C, and when the instance is removed', async () => {
   const interrupted = cliRun();
-  const first = runProgram(interrupted.context, [...places(), 'egress', '-f']);
+  const first = runProgram(interrupted.context, [...controller.places, 'egress', '-f']);
   await followed();
   interrupted.interrupt();
   await first;
   expect(interrupted.printed()).toMatchObject({ code: 0, stderr: '' });
 
   const run = cliRun();
-  const ended = runProgram(run.context, [...places(), 'egress', '-f', 'web']);
+  const ended = runProgram(run.context, [...controller.places, 'egress', '-f', 'web']);
   await followed();
-  delete known['default/web'];
+  delete controller.known['default/web'];
   proxy.restart();
   await ended;
   expect(run.printed().code).toBe(0);
@@ -228,7 +201,7 @@ test('what cannot be asked is one line that says what to do', async () => {
     stdout: '',
     stderr: 'error: the egress proxy cannot be asked: it was killed\n',
   });
-  await socket?.close();
+  await controller.close();
   expect((await egress('web')).stderr).toContain('no controller answers');
   expect((await egress('web', '-f')).code).toBe(1);
 });
