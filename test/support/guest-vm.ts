@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, mkdir, readFile, rm, copyFile, chmod, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeBootArchive } from '../../src/guest/boot-archive.ts';
@@ -15,6 +15,7 @@ import type { GuestState } from '../../src/machine/guest.ts';
 import { instanceId } from '../../src/machine/ids.ts';
 import type { InstanceId } from '../../src/machine/ids.ts';
 import { Secret } from '../../src/secrets/secret.ts';
+import { fillTree } from './busybox-tree.ts';
 
 const CACHE = new URL('../../.cache/kernel', import.meta.url).pathname;
 const OWNER = { uid: 0, gid: 0, sharedGid: 0 };
@@ -23,6 +24,8 @@ const OWNER = { uid: 0, gid: 0, sharedGid: 0 };
 export type GuestStage = {
   readonly directory: string;
   boot(wish: GuestWish): Promise<GuestVm>;
+  /** Another image: busybox and what `fill` puts into its tree. Returns its disk. */
+  image(name: string, fill: (tree: string) => Promise<void>): Promise<string>;
   close(): Promise<void>;
 };
 
@@ -35,6 +38,9 @@ export type GuestWish = {
   readonly agent?: boolean;
   readonly memoryMib?: number;
   readonly network?: BootDescription['network'];
+  readonly egress?: BootDescription['egress'];
+  /** A disk of `image`. */
+  readonly root?: string;
   /** An overlay of an earlier VM, to be started again with. */
   readonly overlay?: string;
 };
@@ -61,50 +67,34 @@ export async function openGuestStage(): Promise<GuestStage> {
   const directory = await mkdtemp('/var/tmp/hypeman-guest-');
   const roots = { state: directory, run: directory };
   const kernel = await installKernel({ roots, sharedGid: 0, cacheDir: CACHE, report: () => undefined });
-  const root = await makeRootDisk(directory);
+  const image = async (name: string, fill: (tree: string) => Promise<void>): Promise<string> => {
+    const tree = join(directory, `${name}.tree`);
+    await fillTree(tree);
+    await fill(tree);
+    const disk = join(directory, `${name}.erofs`);
+    await commandOutput('mkfs.erofs', [disk, tree]);
+    return disk;
+  };
+  const root = await image('root', async () => Promise.resolve());
   const vms: GuestVm[] = [];
   return {
     directory,
     boot: async (wish) => {
-      const vm = await startVm({ directory: join(directory, `vm${vms.length}`), kernel, root, wish });
+      const vm = await startVm({
+        directory: join(directory, `vm${vms.length}`),
+        kernel,
+        root: wish.root ?? root,
+        wish,
+      });
       vms.push(vm);
       return vm;
     },
+    image,
     close: async () => {
       for (const vm of vms) await vm.kill();
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** What systemd does with the agent: SIGRTMIN+4 ends it all, and everybody is told. */
-const FULL_SYSTEM = `#!/bin/sh
-stop() { kill -TERM -1; sleep 1; poweroff -f; }
-trap stop 38
-while :; do sleep 0.1; done
-`;
-
-/** busybox, three users, and a file that is not executable. */
-async function makeRootDisk(directory: string): Promise<string> {
-  const tree = join(directory, 'tree');
-  for (const name of ['bin', 'sbin', 'etc', 'tmp', 'root', 'home/ann'])
-    await mkdir(join(tree, name), { recursive: true });
-  await copyFile('/bin/busybox', join(tree, 'bin/busybox'));
-  await chmod(join(tree, 'bin/busybox'), 0o755);
-  await chmod(join(tree, 'tmp'), 0o1777);
-  const applets =
-    'sh cat echo sleep id pwd env dd head tail md5sum stty kill ls mount date hostname stat seq od ip grep test poweroff';
-  for (const name of applets.split(' ')) await symlink('busybox', join(tree, 'bin', name));
-  await writeFile(
-    join(tree, 'etc/passwd'),
-    'root:x:0:0:root:/root:/bin/sh\nann:x:1000:1001::/home/ann:/bin/sh\n',
-  );
-  await writeFile(join(tree, 'etc/group'), 'root:x:0:\nann:x:1001:\nstaff:x:50:ann\nwheel:x:10:\n');
-  await writeFile(join(tree, 'sbin/init'), FULL_SYSTEM, { mode: 0o755 });
-  await writeFile(join(tree, 'etc/plain.txt'), 'plain words\n');
-  const image = join(directory, 'root.erofs');
-  await commandOutput('mkfs.erofs', [image, tree]);
-  return image;
 }
 
 type Parts = {
@@ -123,7 +113,7 @@ async function startVm({ directory, kernel, root, wish }: Parts): Promise<GuestV
     await commandOutput('mke2fs', ['-q', '-t', 'ext4', '-F', overlay]);
   }
   const paths = { bootArchive: join(directory, 'boot.cpio'), bootFields: join(directory, 'boot.json') };
-  const { argv, user = '', workdir = '/', stopSignal = 'SIGTERM', agent = true, network } = wish;
+  const { argv, user = '', workdir = '/', stopSignal = 'SIGTERM', agent = true, network, egress } = wish;
   const env = Object.fromEntries(
     Object.entries(wish.env ?? {}).map(([name, value]) => [name, new Secret(value)]),
   );
@@ -141,6 +131,7 @@ async function startVm({ directory, kernel, root, wish }: Parts): Promise<GuestV
         agent,
       },
       ...(network === undefined ? {} : { network }),
+      ...(egress === undefined ? {} : { egress }),
     },
   });
   const socket = join(directory, 'g.sock');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { commandOutput } from '../../src/host/exec.ts';
 import type { Authority } from '../../src/machine/egress.ts';
 
-/** A CA, and the certificate of a server that it signed. */
-export type TestCa = { readonly authority: Authority; readonly leaf: string };
+/** A CA, and the certificate of a server that it signed: of api.example.com and localhost. */
+export type TestCa = { readonly authority: Authority; readonly leaf: string; readonly leafKey: string };
 
 const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
@@ -20,7 +20,7 @@ export async function makeCa(subject: string): Promise<TestCa> {
     await commandOutput('openssl', ['req', ...self, ...usage], inside);
     const wish = [...EC, '-keyout', 'leaf.key', '-out', 'leaf.csr', '-subj', '/CN=api.example.com'];
     await commandOutput('openssl', ['req', ...wish], inside);
-    await writeFile(join(directory, 'leaf.ext'), 'subjectAltName=DNS:api.example.com\n');
+    await writeFile(join(directory, 'leaf.ext'), 'subjectAltName=DNS:api.example.com,DNS:localhost\n');
     const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-out', 'leaf.pem', '-extfile', 'leaf.ext'];
     await commandOutput('openssl', ['x509', '-req', '-in', 'leaf.csr', '-days', '9', ...signed], inside);
     const certificate = await readFile(join(directory, 'ca.pem'), 'utf8');
@@ -28,6 +28,7 @@ export async function makeCa(subject: string): Promise<TestCa> {
     return {
       authority: { certificate, fingerprint },
       leaf: await readFile(join(directory, 'leaf.pem'), 'utf8'),
+      leafKey: await readFile(join(directory, 'leaf.key'), 'utf8'),
     };
   } finally {
     await rm(directory, { recursive: true });

@@ -21,18 +21,15 @@ describe('Java', () => {
   test.each([
     ['debian', 'etc/ssl/certs/java/cacerts'],
     ['rhel', 'etc/pki/ca-trust/extracted/java/cacerts'],
-  ] as const)(
-    'on %s the store has stage.ours once and keeps its own, however often',
-    async (layout, store) => {
-      await LAYOUTS[layout](stage.root, stage.web.authority.certificate);
-      for (const ca of [stage.ours, stage.later, stage.later])
-        expect(await stage.start(ca.authority)).toBe(installed(ca));
-      const list = await listed(store);
-      expect(list).toContain('Your keystore contains 2 entries');
-      expect(list.replaceAll('\r', '')).toContain(stage.later.authority.certificate.trim());
-      expect(list.replaceAll('\r', '')).toContain(stage.web.authority.certificate.trim());
-    },
-  );
+  ] as const)('on %s the store has ours once and keeps its own, however often', async (layout, store) => {
+    await LAYOUTS[layout](stage.root, stage.web.authority.certificate);
+    for (const ca of [stage.ours, stage.later, stage.later])
+      expect(await stage.start(ca.authority)).toBe(installed(ca));
+    const list = await listed(store);
+    expect(list).toContain('Your keystore contains 2 entries');
+    expect(list.replaceAll('\r', '')).toContain(stage.later.authority.certificate.trim());
+    expect(list.replaceAll('\r', '')).toContain(stage.web.authority.certificate.trim());
+  });
 
   test('this host’s store of all public CAs loses none', async () => {
     const whole = await readFile('/etc/ssl/certs/java/cacerts');

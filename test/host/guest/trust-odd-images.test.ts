@@ -68,7 +68,7 @@ describe('an image that does not want to', () => {
     expect(await textIn(stage.root, bundle)).toContain(stage.ours.authority.certificate);
   });
 
-  test('a user’s link onto a file of stage.root’s is not followed', async () => {
+  test('a user’s link onto a file of root’s is not followed', async () => {
     await put(stage.root, 'etc/shadow', 'secret');
     await link(stage.root, bundle, '/etc/shadow');
     await commandOutput('chown', ['-h', '1000', join(stage.root, bundle)]);

@@ -21,7 +21,7 @@ test('the subject hash is openssl’s', async () => {
   }
 });
 
-describe('where an image keeps its CAs, stage.ours is beside them and nothing else is lost', () => {
+describe('where an image keeps its CAs, ours is beside them and nothing else is lost', () => {
   test.each([
     ['debian', ['/etc/ssl/certs/ca-certificates.crt']],
     ['alpine', ['/etc/ssl/cert.pem', '/etc/ssl/certs/ca-certificates.crt', '/etc/ssl1.1/cert.pem']],
@@ -46,7 +46,7 @@ describe('where an image keeps its CAs, stage.ours is beside them and nothing el
     expect((await stat(join(stage.root, 'etc/ssl/certs/ca-certificates.crt'))).mode & 0o777).toBe(0o644);
   });
 
-  test('OpenSSL finds it by hash where the image has such a stage.directory, and only there', async () => {
+  test('OpenSSL finds it by hash where the image has such a directory, and only there', async () => {
     await LAYOUTS.debian(stage.root, stage.web.authority.certificate);
     await putProgram(stage.root, '/usr/bin/openssl');
     await stage.start(stage.ours.authority);
@@ -60,7 +60,7 @@ describe('where an image keeps its CAs, stage.ours is beside them and nothing el
     expect(await stage.verdict(stage.ours, ...hashed('/etc/ssl/certs'))).toBeUndefined();
   });
 
-  test('a CA with the same hash keeps its number, and stage.ours has the next', async () => {
+  test('a CA with the same hash keeps its number, and ours has the next', async () => {
     await LAYOUTS.debian(stage.root, stage.web.authority.certificate);
     const hash = subjectHash(stage.ours.authority.certificate);
     await link(stage.root, `etc/ssl/certs/${hash}.0`, 'public.pem');
@@ -90,7 +90,7 @@ describe('where an image keeps its CAs, stage.ours is beside them and nothing el
 });
 
 describe('start after start', () => {
-  test('an older CA of stage.ours is replaced; the same one changes no byte and no time', async () => {
+  test('an older CA of ours is replaced; the same one changes no byte and no time', async () => {
     await LAYOUTS.debian(stage.root, stage.web.authority.certificate);
     await stage.start(stage.ours.authority);
     await stage.start(stage.later.authority);
@@ -103,7 +103,7 @@ describe('start after start', () => {
     expect((await stat(join(stage.root, bundle))).ino).toBe(before.ino);
   });
 
-  test('without mediation everything of stage.ours is gone, and the rest is as the image had it', async () => {
+  test('without mediation everything of ours is gone, and the rest is as the image had it', async () => {
     await LAYOUTS.debian(stage.root, stage.web.authority.certificate);
     await stage.start(stage.ours.authority);
     expect(await stage.start(undefined)).toBe('1||');
@@ -127,7 +127,7 @@ describe('start after start', () => {
     ['bytes that are no text', (pem: string) => `\0\u00ff\n${pem}`],
     ['nothing in it', () => ''],
     ['a megabyte of words', (pem: string) => `${'words\n'.repeat(170_000)}${pem}`],
-  ])('a bundle with %s keeps what it had and has stage.ours once', async (_what, odd) => {
+  ])('a bundle with %s keeps what it had and has ours once', async (_what, odd) => {
     const before = odd(stage.web.authority.certificate);
     await put(stage.root, 'etc/ssl/cert.pem', before);
     await stage.start(stage.later.authority);
@@ -140,7 +140,7 @@ describe('start after start', () => {
 });
 
 describe('files that the environment names', () => {
-  test('have stage.ours too, and serve as the system’s where there is no other', async () => {
+  test('have ours too, and serve as the system’s where there is no other', async () => {
     await put(stage.root, 'nix/store/cacert/ca-bundle.crt', stage.web.authority.certificate);
     expect(
       await stage.start(stage.ours.authority, { SSL_CERT_FILE: '/nix/store/cacert/ca-bundle.crt' }),
