@@ -2,6 +2,8 @@
 export type InstanceKey = string & { readonly brand: 'InstanceKey' };
 /** CUID2 of one instance, made once, stable until the resource is deleted. */
 export type InstanceId = string & { readonly brand: 'InstanceId' };
+/** CUID2 of one frozen base, made once. */
+export type SnapshotId = string & { readonly brand: 'SnapshotId' };
 export type TapName = string & { readonly brand: 'TapName' };
 
 /* eslint-disable @typescript-eslint/no-unsafe-type-assertion -- brands are minted here and nowhere else */
@@ -11,6 +13,10 @@ export function keyOf(namespace: string, name: string): InstanceKey {
 
 export function instanceId(text: string): InstanceId {
   return text as InstanceId;
+}
+
+export function snapshotId(text: string): SnapshotId {
+  return text as SnapshotId;
 }
 
 /** IFNAMSIZ (linux/if.h) leaves 15 visible characters: `hm-`, the installation's four, eight of a CUID2. */

@@ -30,6 +30,11 @@ export type Machine = {
   readonly id: InstanceId;
   readonly vcpus: number;
   readonly memoryBytes: number;
+  /**
+   * `file`: its RAM is a sparse file of its own (`paths.memory`), so that it can be suspended and forked at a
+   * cost that does not grow with its RAM. Absent: anonymous memory, which ends with the VMM.
+   */
+  readonly memory?: 'file';
   readonly kernel: string;
   readonly initrd: readonly string[];
   readonly cmdline: string;

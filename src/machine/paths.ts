@@ -1,4 +1,6 @@
-import type { InstanceId } from './ids.ts';
+import type { InstanceId, SnapshotId } from './ids.ts';
+import { snapshotPathsAt } from './snapshot-paths.ts';
+import type { SnapshotPaths } from './snapshot-paths.ts';
 
 /** The two roots of everything on disk: what survives a host reboot, and what does not. */
 export type Roots = {
@@ -13,6 +15,10 @@ export type InstancePaths = {
   readonly directory: string;
   readonly record: string;
   readonly overlay: string;
+  /** The RAM of a machine whose memory is a file; there only while its VMM is. */
+  readonly memory: string;
+  /** What a suspended machine left, until it is restored or given up. */
+  readonly standby: SnapshotPaths;
   readonly bootArchive: string;
   readonly bootFields: string;
   readonly consoleLog: string;
@@ -32,6 +38,8 @@ export function pathsFor(roots: Roots, id: InstanceId): InstancePaths {
     directory,
     record: `${directory}/record.json`,
     overlay: `${directory}/overlay.img`,
+    memory: `${directory}/memory.img`,
+    standby: snapshotPathsAt(`${directory}/standby`),
     bootArchive: `${directory}/boot.cpio`,
     bootFields: `${directory}/boot.json`,
     consoleLog: `${directory}/console.log`,
@@ -41,4 +49,13 @@ export function pathsFor(roots: Roots, id: InstanceId): InstancePaths {
     controlSocket: `${runDirectory}/vmm.sock`,
     guestSocket: `${runDirectory}/guest.sock`,
   };
+}
+
+/** A frozen base: what forks start from. It belongs to no instance. */
+export function basePathsFor(roots: Roots, id: SnapshotId): SnapshotPaths {
+  return snapshotPathsAt(`${basesDirectory(roots)}/${id}`);
+}
+
+export function basesDirectory(roots: Roots): string {
+  return `${roots.state}/snapshots`;
 }

@@ -1,18 +1,22 @@
 import { HypemanError } from '../../src/errors.ts';
-import { instanceId } from '../../src/machine/ids.ts';
+import { instanceId, snapshotId } from '../../src/machine/ids.ts';
 import type { InstanceId } from '../../src/machine/ids.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { ownerFor } from '../../src/machine/owner.ts';
-import { pathsFor } from '../../src/machine/paths.ts';
+import { basePathsFor, pathsFor } from '../../src/machine/paths.ts';
 import { openFakeHost } from '../support/fake-guest.ts';
 import type { FakeHost } from '../support/fake-guest.ts';
 import { describeDriver } from './driver-suite.ts';
-import type { DriverStage } from './driver-suite.ts';
+import { describeMemoryKeeper } from './memory-suite.ts';
+import type { MemoryStage } from './memory-suite.ts';
 
 const POWERS_OFF = 'powers-off';
 const IMPOSSIBLE = 'impossible';
 
-describeDriver('fake', () => {
+describeDriver('fake', openStage);
+describeMemoryKeeper('fake', openStage);
+
+function openStage(): Promise<MemoryStage> {
   const told: InstanceId[] = [];
   const note = (id: InstanceId): void => {
     told.push(id);
@@ -31,6 +35,7 @@ describeDriver('fake', () => {
     }, 5);
   });
   let count = 0;
+  let bases = 0;
   const machine = (cmdline: string): Promise<Machine> => {
     count += 1;
     const id = instanceId(`fake${count}`);
@@ -40,7 +45,7 @@ describeDriver('fake', () => {
       paths: pathsFor({ state: '/state', run: '/run' }, id),
     });
   };
-  const stage: DriverStage = {
+  const stage: MemoryStage = {
     driver: () => host.driver,
     machine: (guest = 'idles') => machine(guest),
     impossibleMachine: () => machine(IMPOSSIBLE),
@@ -63,7 +68,23 @@ describeDriver('fake', () => {
       host.setAnswering(id, true);
       return Promise.resolve();
     },
+    keptMachine: async () => ({ ...(await machine('counts')), memory: 'file' }),
+    forkOf: async () => ({ ...(await machine('counts')), memory: 'file' }),
+    countOf: ({ id }) => {
+      const vmm = host.world.vmms.get(id);
+      if (vmm?.status === 'running') vmm.memory += 1;
+      return Promise.resolve(vmm?.memory ?? 0);
+    },
+    newBase: () => {
+      bases += 1;
+      return basePathsFor({ state: '/state', run: '/run' }, snapshotId(`base${bases}`));
+    },
+    snapshotAt: ({ directory }) => Promise.resolve(host.world.snapshots.has(directory) ? 'ready' : 'absent'),
+    discard: ({ directory }) => {
+      host.world.snapshots.delete(directory);
+      return Promise.resolve();
+    },
     close: () => host.close(),
   };
   return Promise.resolve(stage);
-});
+}

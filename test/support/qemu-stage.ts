@@ -1,19 +1,20 @@
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { openQemuDriver } from '../../src/drivers/qemu/driver.ts';
 import { cpioOf, DIRECTORY_MODE, PROGRAM_MODE } from '../../src/guest/cpio.ts';
-import { namesIn } from '../../src/host/files.ts';
+import { namesIn, readIfThere } from '../../src/host/files.ts';
 import { allPids, argumentsOf, readBootId } from '../../src/host/processes.ts';
+import { discardSnapshot, readSnapshot } from '../../src/host/snapshot-files.ts';
 import type { Driver, MachineRef } from '../../src/machine/driver.ts';
-import { instanceId } from '../../src/machine/ids.ts';
+import { instanceId, snapshotId } from '../../src/machine/ids.ts';
 import type { InstanceId } from '../../src/machine/ids.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { ownerFor, SHARED_GID } from '../../src/machine/owner.ts';
-import { pathsFor } from '../../src/machine/paths.ts';
-import type { DriverStage } from '../conformance/driver-suite.ts';
+import { basePathsFor, pathsFor } from '../../src/machine/paths.ts';
+import type { MemoryStage } from '../conformance/memory-suite.ts';
 import { plainKernel } from './plain-kernel.ts';
 
 /** Real QEMU processes in a place of their own; the kernel is real, the guest a busybox script. */
-export type QemuStage = DriverStage & {
+export type QemuStage = MemoryStage & {
   readonly bootId: string;
   readonly base: string;
   /** Parts of a machine put in place of the usual ones. */
@@ -27,8 +28,14 @@ const INIT = `#!/busybox sh
 /busybox mount -t proc proc /proc
 echo "the guest is up"
 case "$(/busybox cat /proc/cmdline)" in *guest=powers-off*) /busybox poweroff -f ;; esac
+case "$(/busybox cat /proc/cmdline)" in *guest=counts*)
+  n=0
+  while :; do n=$((n+1)); echo "counted $n"; /busybox usleep 50000; done ;;
+esac
 while :; do /busybox sleep 3600; done
 `;
+
+const KEPT = { memory: 'file', cmdline: 'console=ttyS0 panic=1 quiet guest=counts' } as const;
 
 /** Owners far from those that a controller on this host would lease. */
 const FIRST_OWNER = 0x10_0000;
@@ -56,6 +63,7 @@ export async function openQemuStage(): Promise<QemuStage> {
     });
   let driver = open();
   const machines: Machine[] = [];
+  let bases = 0;
   const machineWith = (parts: Partial<Machine>): Promise<Machine> => {
     const count = machines.length;
     const id = instanceId(`${process.pid}x${count}`.padStart(24, 't'));
@@ -76,6 +84,16 @@ export async function openQemuStage(): Promise<QemuStage> {
     ...{ bootId, base, told, machineWith, pidsOf },
     driver: () => driver,
     machine: (guest = 'idles') => machineWith({ cmdline: `console=ttyS0 panic=1 quiet guest=${guest}` }),
+    keptMachine: () => machineWith(KEPT),
+    forkOf: ({ memoryBytes, vcpus, disks }) => machineWith({ ...KEPT, memoryBytes, vcpus, disks }),
+    countOf: async ({ paths }) =>
+      Number(/.*counted (\d+)\r?\n/s.exec((await readIfThere(paths.consoleLog)) ?? '')?.[1] ?? 0),
+    newBase: () => {
+      bases += 1;
+      return basePathsFor(roots, snapshotId(`base${bases}`));
+    },
+    snapshotAt: async (paths) => (await readSnapshot(paths, bootId)).state,
+    discard: discardSnapshot,
     impossibleMachine: () => machineWith({ kernel: `${base}/no-such-kernel` }),
     restartController: async () => {
       await driver.close();

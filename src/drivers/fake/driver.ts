@@ -2,8 +2,10 @@ import { HypemanError } from '../../errors.ts';
 import type { Driver, MachineListener } from '../../machine/driver.ts';
 import type { InstanceId } from '../../machine/ids.ts';
 import type { Hypervisor, Machine, MachineEnd, MachineState } from '../../machine/machine.ts';
-import { endVmm, tell } from './world.ts';
-import type { FakeEvent, FakeVmm, FakeWorld } from './world.ts';
+import type { Abilities } from '../../machine/snapshot.ts';
+import { fakeMemoryKeeper } from './memory-keeper.ts';
+import { endVmm, newVmm, tell } from './world.ts';
+import type { FakeEvent, FakeWorld } from './world.ts';
 
 export type FakeDriverOptions = {
   readonly world: FakeWorld;
@@ -12,6 +14,8 @@ export type FakeDriverOptions = {
   readonly name?: Hypervisor;
 };
 
+const ABILITIES: Abilities = { standby: true, fork: true, diskThrottle: true, memoryHotplug: false };
+
 /**
  * A hypervisor made of a Map, for tests and benches without machines. It keeps every promise of
  * `Driver`; a second one on the same world is what a restarted controller opens.
@@ -19,14 +23,14 @@ export type FakeDriverOptions = {
 export function openFakeDriver({ world, onChange, name = 'qemu' }: FakeDriverOptions): Driver {
   const ends = new Map<InstanceId, MachineEnd>();
   const listener = (event: FakeEvent): void => {
-    if (event.kind === 'started' || event.kind === 'power-button') return;
+    if (event.kind === 'started' || event.kind === 'restored' || event.kind === 'power-button') return;
     if (event.kind === 'ended' && event.end !== undefined) ends.set(event.id, event.end);
     onChange(event.id);
   };
   world.listeners.add(listener);
   return {
     name,
-    facts: () => Promise.resolve({ version: 'fake', accelerator: 'tcg' }),
+    facts: () => Promise.resolve({ version: 'fake', accelerator: 'tcg', abilities: ABILITIES }),
     observe: ({ id }) => Promise.resolve(stateIn(world, id, ends.get(id))),
     start: (machine) => {
       const refusal = startIn(world, machine);
@@ -43,6 +47,7 @@ export function openFakeDriver({ world, onChange, name = 'qemu' }: FakeDriverOpt
       ends.delete(id);
       return Promise.resolve();
     },
+    memory: fakeMemoryKeeper(world),
     close: () => {
       world.listeners.delete(listener);
       return Promise.resolve();
@@ -66,16 +71,12 @@ function startIn(world: FakeWorld, machine: Machine): HypemanError | undefined {
       `cannot start ${machine.id}: it does not answer`,
     );
   if (known !== undefined && known.status !== 'created') return undefined;
+  if (world.snapshots.has(machine.paths.standby.directory))
+    return new HypemanError('transient', 'InStandby', `${machine.id} is in standby`);
   const refusal = world.refusal(machine);
   if (refusal !== undefined) return refusal;
   if (known !== undefined) known.status = 'running';
-  else world.vmms.set(machine.id, newVmm(world, machine));
+  else newVmm(world, machine);
   tell(world, { kind: 'started', machine });
   return undefined;
-}
-
-function newVmm(world: FakeWorld, machine: Machine): FakeVmm {
-  world.lastPid += 1;
-  const process = { pid: world.lastPid, startTime: world.lastPid, bootId: world.bootId };
-  return { machine, process, status: 'running', answers: true };
 }

@@ -33,6 +33,8 @@ export async function findVmm(ref: MachineRef, bootId: string): Promise<ProcessI
 export async function removeTraces(paths: InstancePaths): Promise<void> {
   await removeTree(paths.runDirectory);
   await removeFile(initrdOf(paths));
+  // A snapshot has a name of its own for the memory.
+  await removeFile(paths.memory);
   await removeFile(paths.vmmIdentity);
 }
 

@@ -1,16 +1,13 @@
 import { HypemanError } from '../../errors.ts';
-import { waitUntilGone } from '../../host/process-end.ts';
-import { isAlive, signalProcess } from '../../host/processes.ts';
-import type { Driver, DriverFacts, MachineListener, MachineRef } from '../../machine/driver.ts';
-import type { InstanceId } from '../../machine/ids.ts';
-import type { Machine, MachineEnd, MachineState, ProcessIdentity } from '../../machine/machine.ts';
-import { findVmm, removeTraces } from './adoption.ts';
+import type { Driver, DriverFacts, MachineListener } from '../../machine/driver.ts';
+import type { Abilities } from '../../machine/snapshot.ts';
+import { freeze } from './freeze.ts';
 import { QemuInstallation } from './installation.ts';
 import type { InstallationOptions } from './installation.ts';
-import { launchVmm, runVcpus } from './launch.ts';
-import { Session } from './session.ts';
-import type { SessionListener } from './session.ts';
+import { restore } from './restore.ts';
+import { suspend } from './suspend.ts';
 import { Turns } from './turns.ts';
+import { Vmms } from './vmms.ts';
 
 export type QemuOptions = InstallationOptions & {
   /** Of this host's boot: `readBootId()`. */
@@ -18,180 +15,46 @@ export type QemuOptions = InstallationOptions & {
   readonly onChange: MachineListener;
 };
 
-/** A quit drains what is in flight to the disks (18 ms); then each stronger word gets its moment. */
-const QUIT_WITHIN_MS = 1000;
-const TERMINATED_WITHIN_MS = 1000;
-const KILLED_WITHIN_MS = 10_000;
-const DYING_MS = 2000;
+/** Memory is plugged in as pc-dimm one day; virtio-mem does not survive a fork in QEMU 7.2. */
+const ABILITIES: Abilities = { standby: true, fork: true, diskThrottle: true, memoryHotplug: false };
 
-/** QEMU, one process for each machine, spoken to over QMP. */
+/**
+ * QEMU, one process for each machine, spoken to over QMP. Everything about one machine happens in turn, so
+ * that a start and a look never see half of each other.
+ */
 export function openQemuDriver(options: QemuOptions): Driver {
-  const driver = new QemuDriver(options);
+  const { bootId, onChange, sharedGid } = options;
+  const installation = new QemuInstallation(options);
+  const vmms = new Vmms({ installation, bootId, onChange });
+  const house = { vmms, installation, bootId, sharedGid };
+  const turns = new Turns();
   return {
     name: 'qemu',
-    facts: (signal) => driver.facts(signal),
-    observe: (ref) => driver.inTurn(ref.id, () => driver.look(ref)),
-    start: (machine, signal) => driver.inTurn(machine.id, () => driver.start(machine, signal)),
-    pressPowerButton: (ref) => driver.inTurn(ref.id, () => driver.pressPowerButton(ref)),
-    kill: (ref) => driver.inTurn(ref.id, () => driver.kill(ref)),
+    facts: (signal) => factsOf(installation, signal),
+    observe: (ref) => turns.take(ref.id, () => vmms.look(ref)),
+    start: (machine, signal) => turns.take(machine.id, () => vmms.start(machine, signal)),
+    pressPowerButton: (ref) => turns.take(ref.id, () => vmms.pressPowerButton(ref)),
+    kill: (ref) => turns.take(ref.id, () => vmms.kill(ref)),
+    memory: {
+      suspend: (machine, signal) => turns.take(machine.id, () => suspend(house, machine, signal)),
+      restore: (machine, from, signal) =>
+        turns.take(machine.id, () => restore(house, { machine, from }, signal)),
+      freeze: (machine, base, freezing, signal) =>
+        turns.take(machine.id, () => freeze(house, { machine, base, ...freezing }, signal)),
+    },
     close: () => {
-      driver.close();
+      vmms.close();
       return Promise.resolve();
     },
   };
 }
 
-/** Everything about one machine happens in turn, so that a start and a look never see half of each other. */
-class QemuDriver {
-  readonly #options: QemuOptions;
-  readonly #installation: QemuInstallation;
-  readonly #turns = new Turns();
-  /** Every VMM that was found or started, until it is seen gone. */
-  readonly #sessions = new Map<InstanceId, Session>();
-  /** What the last VMM of a machine said when it went. */
-  readonly #ends = new Map<InstanceId, MachineEnd>();
-
-  constructor(options: QemuOptions) {
-    this.#options = options;
-    this.#installation = new QemuInstallation(options);
+async function factsOf(installation: QemuInstallation, signal: AbortSignal): Promise<DriverFacts> {
+  try {
+    const { version, accelerator } = await installation.facts(signal);
+    return { version: version.text, accelerator, abilities: ABILITIES };
+  } catch (error) {
+    if (!(error instanceof HypemanError)) throw error;
+    return { problem: error.message };
   }
-
-  inTurn<T>(id: InstanceId, work: () => Promise<T>): Promise<T> {
-    return this.#turns.take(id, work);
-  }
-
-  async facts(signal: AbortSignal): Promise<DriverFacts> {
-    try {
-      const { version, accelerator } = await this.#installation.facts(signal);
-      return { version: version.text, accelerator };
-    } catch (error) {
-      if (!(error instanceof HypemanError)) throw error;
-      return { problem: error.message };
-    }
-  }
-
-  async look(ref: MachineRef): Promise<MachineState> {
-    const session = await this.#sessionOf(ref);
-    if (session === undefined) return this.#absence(ref.id);
-    const seen = await session.state();
-    if (seen.state === 'running' || (await isAlive(session.identity, this.#options.bootId))) return seen;
-    await this.#bury(ref, session);
-    return this.#absence(ref.id);
-  }
-
-  async start(machine: Machine, signal: AbortSignal): Promise<void> {
-    const seen = await this.look(machine);
-    if (seen.state === 'unknown')
-      throw new HypemanError('transient', 'MachineUnreachable', `cannot start ${machine.id}: ${seen.error}`);
-    if (seen.state === 'absent') await this.#launch(machine, signal);
-    const session = this.#sessions.get(machine.id);
-    if (seen.state === 'paused') await session?.execute('cont');
-    if (seen.state !== 'absent' && seen.state !== 'created') return;
-    try {
-      if (session !== undefined) await runVcpus(session, machine.paths);
-    } catch (error) {
-      await this.kill(machine);
-      throw error;
-    }
-  }
-
-  async pressPowerButton(ref: MachineRef): Promise<void> {
-    const session = await this.#sessionOf(ref);
-    await session?.execute('system_powerdown');
-  }
-
-  /** QEMU's own way out first, because it drains the disks; a stopped or hung one takes the last. */
-  async kill(ref: MachineRef): Promise<void> {
-    const { bootId } = this.#options;
-    const session = await this.#sessionOf(ref);
-    this.#ends.delete(ref.id);
-    if (session === undefined) return;
-    const { identity } = session;
-    const isQuitting = await session.execute('quit').then(isTrue, isFalse);
-    session.letGo();
-    const isGone =
-      (isQuitting && (await waitUntilGone(identity, bootId, QUIT_WITHIN_MS))) ||
-      (await this.#signal(identity, 'SIGTERM', TERMINATED_WITHIN_MS)) ||
-      (await this.#signal(identity, 'SIGKILL', KILLED_WITHIN_MS));
-    this.#sessions.delete(ref.id);
-    if (!isGone)
-      throw new HypemanError(
-        'transient',
-        'MachineWillNotEnd',
-        `the VMM of ${ref.id} (pid ${identity.pid}) does not end, even when killed: the kernel holds it, look at its disks`,
-      );
-    await removeTraces(ref.paths);
-  }
-
-  close(): void {
-    for (const session of this.#sessions.values()) session.letGo();
-    this.#sessions.clear();
-  }
-
-  async #launch(machine: Machine, signal: AbortSignal): Promise<void> {
-    this.#ends.delete(machine.id);
-    const facts = await this.#installation.facts(signal);
-    const { bootId } = this.#options;
-    const listener = this.#listenerFor(machine.id);
-    const { session, ended } = await launchVmm({ machine, facts, bootId, listener }, signal);
-    this.#sessions.set(machine.id, session);
-    void ended.then(() => {
-      listener.closed(session.identity);
-    });
-  }
-
-  /** The VMM that lives as far as is known here, found again if an earlier controller started it. */
-  async #sessionOf(ref: MachineRef): Promise<Session | undefined> {
-    const known = this.#sessions.get(ref.id);
-    if (known !== undefined) return known;
-    const identity = await findVmm(ref, this.#options.bootId);
-    if (identity === undefined) return undefined;
-    const session = new Session(identity, ref.paths.controlSocket, this.#listenerFor(ref.id));
-    this.#sessions.set(ref.id, session);
-    return session;
-  }
-
-  /** Its process is gone: keeps what it said and removes what it left. */
-  async #bury(ref: MachineRef, session: Session): Promise<void> {
-    session.letGo();
-    this.#sessions.delete(ref.id);
-    if (session.end !== undefined) this.#ends.set(ref.id, session.end);
-    await removeTraces(ref.paths);
-  }
-
-  #absence(id: InstanceId): MachineState {
-    const ended = this.#ends.get(id);
-    return { state: 'absent', ...(ended === undefined ? {} : { ended }) };
-  }
-
-  #listenerFor(id: InstanceId): SessionListener {
-    const changed = (): void => {
-      this.#options.onChange(id);
-    };
-    return { changed, closed: (identity) => void this.#tellWhenGone(id, identity) };
-  }
-
-  /** QEMU closes its connection a moment before its process ends; who looks at once would see it dying. */
-  async #tellWhenGone(id: InstanceId, identity: ProcessIdentity): Promise<void> {
-    try {
-      await waitUntilGone(identity, this.#options.bootId, DYING_MS);
-    } catch {
-      // The look that follows meets the same trouble, and can say so.
-    }
-    if (this.#sessions.get(id)?.identity === identity) this.#options.onChange(id);
-  }
-
-  async #signal(identity: ProcessIdentity, signal: NodeJS.Signals, withinMs: number): Promise<boolean> {
-    const { bootId } = this.#options;
-    await signalProcess(identity, bootId, signal);
-    return waitUntilGone(identity, bootId, withinMs);
-  }
-}
-
-function isTrue(): boolean {
-  return true;
-}
-
-function isFalse(): boolean {
-  return false;
 }

@@ -23,6 +23,11 @@ const KNOWN_CAUSES: readonly KnownCause[] = [
     advice: 'KVM does not work on this host; choose the accelerator tcg',
   },
   {
+    says: /load of migration failed|error while loading state/,
+    reason: 'SnapshotUnusable',
+    advice: 'it does not understand the device state of the snapshot',
+  },
+  {
     says: /cannot set up guest memory|Cannot allocate memory/i,
     reason: 'InsufficientMemory',
     advice: 'the host has not enough memory for this machine; stop another one or make it smaller',

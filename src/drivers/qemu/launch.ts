@@ -1,6 +1,8 @@
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HypemanError } from '../../errors.ts';
+import { truncate } from 'node:fs/promises';
+import { diskFull, freeBytesAt } from '../../host/disk-space.ts';
 import { ensureDirectory, readIfThere, removeFile, statIfThere } from '../../host/files.ts';
 import { ensureOwnedDirectory, ensureOwnedFile, concatenate } from '../../host/owned-files.ts';
 import { waitUntilGone } from '../../host/process-end.ts';
@@ -9,14 +11,18 @@ import type { Detached } from '../../host/processes.ts';
 import { connectUnix } from '../../host/unix-socket.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { InstancePaths } from '../../machine/paths.ts';
+import type { SnapshotPaths } from '../../machine/snapshot-paths.ts';
+import { discardSnapshot } from '../../host/snapshot-files.ts';
 import { recordVmm, removeTraces } from './adoption.ts';
 import { confined, deviceGroups } from './confinement.ts';
+import { loadDevices } from './device-state.ts';
 import { startFailure } from './failure.ts';
 import type { FailedStart } from './failure.ts';
+import { shareMemory } from './frozen.ts';
 import { Session } from './session.ts';
 import type { SessionListener } from './session.ts';
-import { argvFor, initrdOf } from './translate.ts';
-import type { QemuFacts } from './translate.ts';
+import { argvFor, hasMemoryFile, initrdOf, memoryMibOf } from './translate.ts';
+import type { Origin, QemuFacts } from './translate.ts';
 
 /** From the first instruction to an answer: 0.3 s at rest; many at once on a small host take turns. */
 const ANSWERS_WITHIN_MS = 30_000;
@@ -35,22 +41,29 @@ export type Launch = {
   readonly facts: QemuFacts;
   readonly bootId: string;
   readonly listener: SessionListener;
+  /** Absent: it boots. */
+  readonly from?: LaunchFrom;
 };
 
+/** A snapshot to go on from. */
+export type LaunchFrom = SnapshotPaths & { readonly isFrozen: boolean };
+
 /**
- * Starts the VMM of a machine that has none and returns once it answers. Throws what `startFailure`
+ * Starts the VMM of a machine that has none and returns once it answers, and stands where its snapshot does. Throws what `startFailure`
  * makes of it, or `SocketInUse`; no process and no file in /run is left then.
  */
 export async function launchVmm(launch: Launch, signal: AbortSignal): Promise<Launched> {
-  const { machine, bootId } = launch;
+  const { machine, bootId, from } = launch;
   stopIfGivenUp(signal);
   const logFrom = (await statIfThere(machine.paths.vmmLog))?.size ?? 0;
-  await prepare(machine);
+  await prepare(launch);
   const vmm = await spawnVmm(launch);
   const session = new Session(vmm.identity, machine.paths.controlSocket, launch.listener);
   try {
     await recordVmm(machine.paths, vmm.identity);
-    await answerOrEnd(session, vmm, { paths: machine.paths, signal });
+    await unlessEnded(vmm, signal, (over) => answer(session, machine.paths, over));
+    if (from !== undefined)
+      await unlessEnded(vmm, signal, (over) => loadDevices(session, { ...machine, ...from }, over));
     return { session, ended: vmm.ended };
   } catch (error) {
     session.letGo();
@@ -67,17 +80,18 @@ export async function launchVmm(launch: Launch, signal: AbortSignal): Promise<La
 
 const VMM_ENDED = new HypemanError('transient', 'MachineStartFailed', 'QEMU ended before it answered');
 
-async function answerOrEnd(
-  session: Session,
+/** Waits for the VMM, and no longer than it lives. */
+async function unlessEnded(
   vmm: Detached,
-  { paths, signal }: { readonly paths: InstancePaths; readonly signal: AbortSignal },
+  signal: AbortSignal,
+  waiting: (isOver: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const isOver = new AbortController();
   try {
     const ended = vmm.ended.then(() => {
       throw VMM_ENDED;
     });
-    await Promise.race([ended, answer(session, paths, AbortSignal.any([signal, isOver.signal]))]);
+    await Promise.race([ended, waiting(AbortSignal.any([signal, isOver.signal]))]);
   } finally {
     isOver.abort();
   }
@@ -90,35 +104,59 @@ async function endVmm(vmm: Detached, bootId: string): Promise<FailedStart['exit'
   return isGone ? vmm.ended : undefined;
 }
 
-async function spawnVmm({ machine, facts, bootId }: Launch): Promise<Detached> {
+async function spawnVmm({ machine, facts, bootId, from }: Launch): Promise<Detached> {
   const nodes = [
     ...(facts.accelerator === 'kvm' ? ['/dev/kvm'] : []),
     ...(machine.nic === undefined ? [] : ['/dev/net/tun']),
   ];
   const groups = await deviceGroups(nodes, machine.owner.sharedGid);
-  const [program, ...args] = confined([facts.program, ...argvFor(machine, facts)], machine.owner, groups);
+  const [program, ...args] = confined(
+    [facts.program, ...argvFor(machine, facts, originOf(from))],
+    machine.owner,
+    groups,
+  );
   return spawnDetached(program, args, { logPath: machine.paths.vmmLog, cwd: '/', bootId });
 }
 
 /** Everything the VMM opens, so that it owns what it writes and can read the rest. */
-async function prepare(machine: Machine): Promise<void> {
+async function prepare({ machine, from }: Launch): Promise<void> {
   const { paths } = machine;
   for (const socket of [paths.controlSocket, paths.guestSocket]) await proveSilent(socket);
   await removeTraces(paths);
   try {
     await makeFiles(machine);
+    if (from !== undefined) await shareMemory(from.memory, paths.memory);
+    else if (hasMemoryFile(machine, 'boot')) await makeMemory(machine);
+    if (from === undefined) await makeInitrd(machine);
   } catch (error) {
     await removeTraces(paths);
+    if (error instanceof HypemanError) throw error;
     throw startFailure({ vmmUid: machine.owner.uid, log: '', cause: error });
   }
 }
 
-async function makeFiles({ paths, owner, initrd }: Machine): Promise<void> {
+async function makeFiles({ paths, owner }: Machine): Promise<void> {
   // First: while it stands, whatever comes after it is looked for.
   await ensureDirectory(dirname(paths.runDirectory), PASSABLE);
   await ensureOwnedDirectory(paths.runDirectory, { uid: owner.uid, gid: owner.gid, mode: 0o750 });
   await ensureOwnedDirectory(paths.directory, { uid: 0, gid: owner.gid, mode: 0o750 });
   await ensureOwnedFile(paths.consoleLog, { uid: owner.uid, gid: 0, mode: 0o640 });
+}
+
+/**
+ * Sparse: a guest that fills it on a full disk dies of it (SIGBUS, mmap(2)), so a start asks for room for all
+ * of it once.
+ */
+async function makeMemory(machine: Machine): Promise<void> {
+  const { paths, owner } = machine;
+  const bytes = memoryMibOf(machine) * 1024 * 1024;
+  if ((await freeBytesAt(paths.directory)) < bytes)
+    throw await diskFull(paths.directory, `keep ${memoryMibOf(machine)} MiB of memory in a file`);
+  await ensureOwnedFile(paths.memory, { uid: owner.uid, gid: owner.gid, mode: 0o600 });
+  await truncate(paths.memory, bytes);
+}
+
+async function makeInitrd({ paths, owner, initrd }: Machine): Promise<void> {
   if (initrd.length > 0)
     await concatenate(initrd, initrdOf(paths), {
       ...{ uid: owner.uid, gid: 0, mode: 0o400 },
@@ -140,7 +178,7 @@ async function proveSilent(path: string): Promise<void> {
 }
 
 /** Returns when the VMM has answered over QMP and waits for `cont`. */
-async function answer(session: Session, paths: InstancePaths, signal: AbortSignal): Promise<undefined> {
+async function answer(session: Session, paths: InstancePaths, signal: AbortSignal): Promise<void> {
   const end = Date.now() + ANSWERS_WITHIN_MS;
   while ((await statIfThere(paths.controlSocket)) === undefined) {
     signal.throwIfAborted();
@@ -169,8 +207,17 @@ function tooLate(): HypemanError {
   );
 }
 
-/** Lets the vCPUs run. QEMU has read the initrd by then; its mapping keeps the removed file. */
+function originOf(from: LaunchFrom | undefined): Origin {
+  if (from === undefined) return 'boot';
+  return from.isFrozen ? 'frozen' : 'own';
+}
+
+/**
+ * Lets the vCPUs run. From their first instruction on memory and disks are no more what the standby says,
+ * so it goes first. QEMU has read the initrd by then; its mapping keeps the removed file.
+ */
 export async function runVcpus(session: Session, paths: InstancePaths): Promise<void> {
-  await session.execute('cont', ANSWERS_WITHIN_MS);
+  await discardSnapshot(paths.standby);
+  await session.execute('cont', { withinMs: ANSWERS_WITHIN_MS });
   await removeFile(initrdOf(paths));
 }

@@ -55,9 +55,12 @@ export class Session {
   }
 
   /** Throws `MachineUnreachable` past the deadline, `QmpClosed` or `QmpRefused`. */
-  async execute(command: string, withinMs = ANSWER_WITHIN_MS): Promise<void> {
+  async execute(
+    command: string,
+    { args, withinMs = ANSWER_WITHIN_MS }: { readonly args?: Fields; readonly withinMs?: number } = {},
+  ): Promise<void> {
     await within(
-      this.#connected().then((connection) => connection.execute(command)),
+      this.#connected().then((connection) => connection.execute(command, args)),
       withinMs,
       command,
     );

@@ -17,21 +17,71 @@ const TCG_CODE_MIB = 128;
 const MIB = 1024 * 1024;
 
 /**
+ * How a VMM comes by its RAM: at a `boot`, by going on with its `own` memory file, or privately on one that
+ * is `frozen`, so that what it writes is its own and what it never touches is shared.
+ */
+export type Origin = 'boot' | 'own' | 'frozen';
+
+/**
  * The arguments of the QEMU that runs this machine: the same machine and facts give the same
  * arguments, and they hold no secret. vCPUs wait for `cont` (-S). Keys and values by qemu(1) of 7.2.
  */
-export function argvFor(machine: Machine, facts: QemuFacts): readonly string[] {
+export function argvFor(machine: Machine, facts: QemuFacts, origin: Origin = 'boot'): readonly string[] {
   return [
     ...identityArguments(machine.id),
     ...boardArguments(machine, facts),
+    ...(hasMemoryFile(machine, origin) ? memoryArguments(machine, facts, origin) : []),
     ...confinementArguments,
     ...channelArguments(machine.paths),
     ...machine.disks.flatMap(diskArguments),
     ...(machine.nic === undefined ? [] : nicArguments(machine.nic)),
+    ...(origin === 'boot' ? bootArguments(machine) : incomingArguments(machine.paths)),
+    '-S',
+  ];
+}
+
+export function hasMemoryFile({ memory }: Machine, origin: Origin): boolean {
+  return memory === 'file' || origin !== 'boot';
+}
+
+/** QEMU counts RAM in MiB here; a guest never has less than was asked for. */
+export function memoryMibOf({ memoryBytes }: Machine): number {
+  return Math.ceil(memoryBytes / MIB);
+}
+
+/** Where a VMM that is to go on from a snapshot listens for the device state. */
+export function incomingSocketOf(paths: InstancePaths): string {
+  return `${paths.runDirectory}/in.sock`;
+}
+
+/** From 8.2 on a private mapping of a file can be had without the right to write to the file. */
+export function opensFrozenReadOnly({ version: { major, minor } }: QemuFacts): boolean {
+  return major > 8 || (major === 8 && minor >= 2);
+}
+
+function memoryArguments(machine: Machine, facts: QemuFacts, origin: Origin): readonly string[] {
+  const sharing =
+    origin !== 'frozen' ? 'share=on' : `share=off${opensFrozenReadOnly(facts) ? ',readonly=on,rom=off' : ''}`;
+  const file = `id=ram0,size=${memoryMibOf(machine)}M,mem-path=${keyval(machine.paths.memory)}`;
+  return ['-object', `memory-backend-file,${file},${sharing}`, '-machine', 'memory-backend=ram0'];
+}
+
+function bootArguments(machine: Machine): readonly string[] {
+  return [
     ...['-kernel', machine.kernel],
     ...(machine.initrd.length === 0 ? [] : ['-initrd', initrdOf(machine.paths)]),
     ...['-append', machine.cmdline],
-    '-S',
+  ];
+}
+
+/**
+ * The guest has its kernel already. What `xen-save-devices-state` writes has no configuration section, and
+ * a load that expects one fails.
+ */
+function incomingArguments(paths: InstancePaths): readonly string[] {
+  return [
+    ...['-incoming', `unix:${incomingSocketOf(paths)}`],
+    ...['-global', 'migration.send-configuration=off'],
   ];
 }
 
@@ -70,7 +120,7 @@ function boardArguments(machine: Machine, facts: QemuFacts): readonly string[] {
     ...['-accel', facts.accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${TCG_CODE_MIB}`],
     ...['-cpu', facts.accelerator === 'kvm' ? 'host' : 'max'],
     ...['-smp', String(machine.vcpus)],
-    ...['-m', `size=${Math.ceil(machine.memoryBytes / MIB)}M`],
+    ...['-m', `size=${memoryMibOf(machine)}M`],
     ...(facts.firmware === undefined ? [] : ['-bios', facts.firmware]),
     // A reboot ends the VMM: what follows is decided by the controller, not by the guest.
     '-no-reboot',
