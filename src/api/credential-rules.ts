@@ -4,10 +4,14 @@ import type { Problem } from './instance.ts';
 import { problem, type Pointer } from './problem.ts';
 import { listOf, mappingOf, textAt, valueAt } from './raw.ts';
 
-/** RFC 9110 sections 7.6.1 and 7.2: these belong to one connection or frame the message. */
+/**
+ * RFC 9110 sections 7.2, 7.6.1 and 10.1.1, RFC 9113 section 8.2.2, RFC 6455 section 11.3: these belong to one
+ * connection, frame the message, or are answered with a digest of what they hold.
+ */
 const FORBIDDEN_HEADERS = [
   ...['host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-authenticate'],
-  ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'upgrade'],
+  ...['proxy-authorization', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect', 'http2-settings'],
+  ...['sec-websocket-key', 'sec-websocket-accept', 'sec-websocket-version', 'sec-websocket-extensions'],
 ];
 
 const EVERYTHING = '*';
@@ -38,10 +42,25 @@ export function credentialProblems(spec: unknown): readonly Problem[] {
 
 /** What is allowed and seldom meant. */
 export function credentialWarnings(spec: unknown): readonly Problem[] {
-  return rulesOf(spec)
+  const everywhere = rulesOf(spec)
     .filter(({ hosts }) => hosts === undefined || hosts.length === 0)
     .map(({ at }) =>
       problem(at, 'no hosts are given, so the secret goes to every destination: list the hosts'),
+    );
+  return [...everywhere, ...hidingWarnings(spec)];
+}
+
+/** The placeholder takes the place of a variable that was declared for the guest. */
+function hidingWarnings(spec: unknown): readonly Problem[] {
+  const credentials = Object.entries(mappingOf(valueAt(spec, ['credentials'])));
+  const sources = credentials.map(([, credential]) => textAt(credential, ['source', 'env']));
+  return credentials
+    .filter(([name]) => valueAt(spec, ['env', name]) !== undefined && !sources.includes(name))
+    .map(([name]) =>
+      problem(
+        ['spec', 'env', name],
+        `the guest gets the placeholder of credential ${name} instead: rename one of the two`,
+      ),
     );
 }
 
@@ -90,9 +109,7 @@ function ruleProblems(rule: Rule): readonly Problem[] {
     ...(FORBIDDEN_HEADERS.includes(rule.header.toLowerCase())
       ? [problem(header, `${rule.header} belongs to the connection and cannot be set: choose another header`)]
       : []),
-    ...(isHeaderValue(rule.format)
-      ? []
-      : [problem([...rule.at, 'as', 'format'], 'must not contain line breaks or other control characters')]),
+    ...formatProblems(rule.format).map((message) => problem([...rule.at, 'as', 'format'], message)),
     ...(rule.hosts ?? []).flatMap((text, index) => {
       const host = text === '' ? undefined : parseHost(text);
       return host?.is === 'wrong' ? [problem([...rule.at, 'hosts', index], host.message)] : [];
@@ -100,9 +117,20 @@ function ruleProblems(rule: Rule): readonly Problem[] {
   ];
 }
 
-/** RFC 9110 section 5.5: a line break here would let a format write headers of its own. */
-function isHeaderValue(text: string): boolean {
-  return !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text);
+/** RFC 9110 section 5.5: a line break would let a format write headers of its own; the rest no header can carry. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+function formatProblems(format: string): readonly string[] {
+  return [
+    ...(HEADER_VALUE.test(format)
+      ? []
+      : ['must not contain line breaks, other control characters, or what is not in Latin-1']),
+    ...(format.includes('$${value}')
+      ? [
+          '`$${value}` could be meant as a dollar sign before the value, or as the words ${value} themselves: write the value alone',
+        ]
+      : []),
+  ];
 }
 
 /** Two rules that set one header for one destination: which one wins would be an accident. */

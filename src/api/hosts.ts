@@ -34,11 +34,39 @@ function parseWildcard(text: string, rest: string): Host {
   if (isIP(rest) !== 0) return wrong(`"${text}" puts a wildcard over an IP address: list the addresses`);
   if (!rest.includes('.'))
     return wrong(`"${text}" is too wide: "*." needs at least two labels, as in *.example.com`);
+  if (isRegistry(rest))
+    return wrong(
+      `"${text}" is too wide: everybody can have a name under ${rest}; name the domain, as in *.example.${rest}`,
+    );
   const name = parseName(text, rest);
   return name.is === 'wrong' ? name : { is: 'host', pattern: `*.${name.pattern}` };
 }
 
+/** The second level that registries of two-letter domains sell names under: co.uk, com.au, or.jp. */
+const REGISTRY_LABELS = [
+  'ac',
+  'co',
+  'com',
+  'edu',
+  'gob',
+  'gov',
+  'go',
+  'mil',
+  'ne',
+  'net',
+  'nom',
+  'or',
+  'org',
+];
+
+/** No list of all of them (publicsuffix.org has thousands), but of what a wildcard is most likely put over by mistake. */
+function isRegistry(name: string): boolean {
+  const [second = '', top = '', ...more] = name.split('.');
+  return more.length === 0 && top.length === 2 && REGISTRY_LABELS.includes(second);
+}
+
 function parseName(text: string, name: string): Host {
+  if (name === '*') return wrong('"*" is no host: leave hosts out where every destination is meant');
   if (name.includes('*')) {
     return wrong(`"${text}" has "*" where it cannot be: only a leading "*." is allowed, as in *.example.com`);
   }

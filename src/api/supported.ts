@@ -24,11 +24,6 @@ const KUBERNETES_ONLY =
 /** What this version cannot do. Whoever brings a feature removes its row. */
 export const UNSUPPORTED: readonly Unsupported[] = [
   { field: 'forkFrom', message: 'is not supported by this version: start from an image instead' },
-  { field: 'credentials', message: NOT_YET },
-  {
-    field: 'network.egress.enabled',
-    message: 'is not supported by this version: set it to false, or remove it',
-  },
   { field: 'hotplugSize', message: 'is not supported by this version: remove it, and make size larger' },
   { field: 'diskIoBps', message: NOT_YET },
   { field: 'volumes', message: NOT_YET },

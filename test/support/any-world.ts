@@ -240,6 +240,11 @@ export const anyWorld: fc.Arbitrary<World> = fc
       shaping: shaping as World['network']['shaping'],
     },
   }))
+  // What the proxy was given has always been noted first.
+  .map((world): World => {
+    const isHeld = world.record !== 'absent' && world.egress.policy.state === 'in-force';
+    return isHeld ? { ...world, record: { credentials: {}, ...world.record } } : world;
+  })
   // Without a record there is no name under which anything could be looked for.
   .map((world): World =>
     world.record === 'absent'

@@ -37,7 +37,10 @@ function lawsFor(world: World, action: Action): readonly Law[] {
         ...guardLaws(world, action),
       ];
     case 'put-policy':
-      return [[world.egress.problem === undefined, 'nobody speaks to a proxy that is not there']];
+      return [
+        [world.egress.problem === undefined, 'nobody speaks to a proxy that is not there'],
+        [record?.credentials !== undefined, 'no policy without a note of it on record'],
+      ];
     case 'remove-policy':
       return removalLaws(world, action);
     case 'trust-authority':

@@ -1,4 +1,6 @@
+import { policyWanted } from '../mediation.ts';
 import type { Outcome } from '../outcome.ts';
+import { isRecorded } from '../plan.ts';
 import { ownRecord, programRuns } from '../run-state.ts';
 import type { World } from '../world.ts';
 import type { Claim } from './claim.ts';
@@ -26,6 +28,7 @@ function reachedClaim(world: World): Claim | undefined {
 
 /** A rotation under way is none: until the proxy has the new value, it has one that was declared. */
 function egressShortfall(world: World): Claim | undefined {
+  if (!isRecorded(world) || policyWanted(world) === undefined) return undefined;
   const lacking = [...egressClaims(world), ...credentialsClaims(world)].find(
     ({ type, status, reason }) =>
       status === 'False' && !(type === 'CredentialsSynced' && reason === 'Pending'),

@@ -1,5 +1,6 @@
 import { heldPolicy, isPolicyCurrent, policyWanted } from '../mediation.ts';
 import { PROXY_BACK_MS } from '../patience.ts';
+import { withCredentials } from '../records.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { met, unmet, waiting } from '../verdict.ts';
 import type { RecordedWorld } from '../world.ts';
@@ -14,14 +15,19 @@ export function proxyAway(problem: string): Verdict {
   return waiting('ProxyUnavailable', `the egress proxy cannot be reached: ${problem}`, PROXY_BACK_MS);
 }
 
-/** The proxy holds what is wanted. While that cannot be had, what it holds stays. */
+/**
+ * The proxy holds what is wanted. While that cannot be had, what it holds stays. That it was ever given a policy is
+ * on record before it is, so that a removal knows whom to ask for it.
+ */
 export const policyPut: Rung<RecordedWorld> = (world) => {
   const policy = policyWanted(world);
   const { credentials } = world.desired;
   if (policy === undefined || credentials.is !== 'ready' || isPolicyCurrent(world)) return met;
   if (world.egress.problem !== undefined) return met;
-  const { revision } = credentials;
-  return unmet('Preparing', PREPARING, { kind: 'put-policy', policy, revision });
+  const put = { kind: 'put-policy', policy, revision: credentials.revision } as const;
+  if (world.record.credentials !== undefined) return unmet('Preparing', PREPARING, put);
+  const noted = withCredentials(world.record, {}, world.now);
+  return unmet('Preparing', PREPARING, { kind: 'write-record', record: noted }, put);
 };
 
 /** Without mediation the proxy keeps nothing of an instance but its CA. */

@@ -22,7 +22,7 @@ export const forgotten: Rung<KnownWorld> = (world) => {
   return unmet('Deleting', message, removal, forget);
 };
 
-/** It was mediated once: from the first start on there is a note of what the proxy had. */
+/** Before it is first given a policy, that is noted. */
 function mayBeKnownToProxy({ record, egress }: KnownWorld): boolean {
   return record.credentials !== undefined || egress.policy.state === 'in-force';
 }

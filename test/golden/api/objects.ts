@@ -1,46 +1,11 @@
+import { EGRESS_RULES } from './egress-objects.ts';
+import { bad, badToUs, good, IMAGE, instance } from './object-case.ts';
+import type { ObjectCase } from './object-case.ts';
+
 /**
  * Good and bad Instances as data, judged by every rule there is, whether this version acts on it or not.
- * Our parser must agree with each row; `server` is what a Kubernetes API server that knows CEL says.
+ * Our parser must agree with each row.
  */
-export type ObjectCase = {
-  readonly title: string;
-  readonly document: Readonly<Record<string, unknown>>;
-  /** Paths of everything that is wrong; none: the object is good. */
-  readonly problems: readonly string[];
-  readonly warnings?: readonly string[];
-  readonly server: 'accepts' | 'refuses';
-};
-
-const IMAGE = 'docker.io/library/nginx:1.29';
-
-function instance(spec: unknown, metadata: unknown = { name: 'web' }): Readonly<Record<string, unknown>> {
-  return { apiVersion: 'hypeman.dev/v1alpha1', kind: 'Instance', metadata, spec };
-}
-
-function good(title: string, spec: Record<string, unknown>, warnings: readonly string[] = []): ObjectCase {
-  return { title, document: instance({ image: IMAGE, ...spec }), problems: [], warnings, server: 'accepts' };
-}
-
-/** Refused by both. */
-function bad(title: string, spec: Record<string, unknown>, problems: readonly string[]): ObjectCase {
-  return { title, document: instance({ image: IMAGE, ...spec }), problems, server: 'refuses' };
-}
-
-/** Refused by us alone: no schema or CEL can tell. */
-function badToUs(title: string, spec: Record<string, unknown>, problems: readonly string[]): ObjectCase {
-  return { ...bad(title, spec, problems), server: 'accepts' };
-}
-
-const EGRESS = { network: { egress: { enabled: true } } };
-
-function credential(rule: Record<string, unknown> = {}, source = 'KEY'): Record<string, unknown> {
-  const as = { header: 'Authorization', format: 'Bearer ${value}' };
-  return { source: { env: source }, inject: [{ hosts: ['api.example.com'], as, ...rule }] };
-}
-
-function withCredential(rule: Record<string, unknown>): Record<string, unknown> {
-  return { ...EGRESS, env: { KEY: 'real' }, credentials: { KEY: credential(rule) } };
-}
 
 const ORIGIN: readonly ObjectCase[] = [
   good('an image is all that is needed', {}),
@@ -132,79 +97,6 @@ const ENVIRONMENT: readonly ObjectCase[] = [
   bad('an envFrom with neither', { envFrom: [{}] }, ['spec.envFrom[0]']),
   badToUs('a file of the node', { envFrom: [{ fileRef: { path: '/etc/shadow' } }] }, [
     'spec.envFrom[0].fileRef',
-  ]),
-];
-
-const EGRESS_RULES: readonly ObjectCase[] = [
-  good('a credential', withCredential({ hosts: ['api.example.com', '*.example.com', '192.0.2.1'] })),
-  good('a credential from a Secret', {
-    ...EGRESS,
-    envFrom: [{ secretRef: { name: 's' } }],
-    credentials: { KEY: credential() },
-  }),
-  good('a credential for everybody', withCredential({ hosts: undefined }), [
-    'spec.credentials.KEY.inject[0]',
-  ]),
-  good('two headers for one host', {
-    ...EGRESS,
-    env: { A: 'x', B: 'y' },
-    credentials: {
-      A: credential({}, 'A'),
-      B: credential({ as: { header: 'X-Key', format: '${value}' } }, 'B'),
-    },
-  }),
-  bad('a credential without egress', { env: { KEY: 'x' }, credentials: { KEY: credential() } }, [
-    'spec.credentials',
-  ]),
-  bad('egress without a network', { network: { enabled: false, egress: { enabled: true } } }, [
-    'spec.network.egress.enabled',
-  ]),
-  bad('a credential without a source', { ...EGRESS, credentials: { KEY: credential() } }, [
-    'spec.credentials.KEY.source.env',
-  ]),
-  badToUs('a credential with a blank source', { ...withCredential({}), env: { KEY: ' ' } }, [
-    'spec.credentials.KEY.source.env',
-  ]),
-  bad('a format without a value', withCredential({ as: { header: 'X-Key', format: 'Bearer' } }), [
-    'spec.credentials.KEY.inject[0].as.format',
-  ]),
-  badToUs(
-    'a format with a line break',
-    withCredential({ as: { header: 'X-Key', format: '${value}\r\nX: y' } }),
-    ['spec.credentials.KEY.inject[0].as.format'],
-  ),
-  bad(
-    'a header of the connection',
-    withCredential({ as: { header: 'Content-Length', format: '${value}' } }),
-    ['spec.credentials.KEY.inject[0].as.header'],
-  ),
-  bad('a header with a space', withCredential({ as: { header: 'X Key', format: '${value}' } }), [
-    'spec.credentials.KEY.inject[0].as.header',
-  ]),
-  bad(
-    'no rule',
-    { ...EGRESS, env: { KEY: 'x' }, credentials: { KEY: { source: { env: 'KEY' }, inject: [] } } },
-    ['spec.credentials.KEY.inject'],
-  ),
-  ...['https://api.example.com', 'api.example.com/v1', 'a_b.example.com'].map((host) =>
-    bad(`the host ${host}`, withCredential({ hosts: [host] }), ['spec.credentials.KEY.inject[0].hosts[0]']),
-  ),
-  ...['api.example.com:443', '*', '*.com', 'api.*.com', '*.192.0.2.1', '1.2.3'].map((host) =>
-    badToUs(`the host ${host}`, withCredential({ hosts: [host] }), [
-      'spec.credentials.KEY.inject[0].hosts[0]',
-    ]),
-  ),
-  badToUs(
-    'two rules for one header and overlapping hosts',
-    {
-      ...EGRESS,
-      env: { A: 'x', B: 'y' },
-      credentials: { A: credential({ hosts: ['*.example.com'] }, 'A'), B: credential({}, 'B') },
-    },
-    ['spec.credentials.B.inject[0]'],
-  ),
-  good('a limit without a network', { network: { enabled: false, bandwidthUpload: '1MB/s' } }, [
-    'spec.network.bandwidthUpload',
   ]),
 ];
 

@@ -82,20 +82,6 @@ test.each<[string, Record<string, unknown>, RegExp]>([
 });
 
 test.each<[string, Record<string, unknown>]>([
-  [
-    'spec.credentials',
-    {
-      env: { K: 'v' },
-      network: { egress: { enabled: true } },
-      credentials: {
-        K: {
-          source: { env: 'K' },
-          inject: [{ hosts: ['a.example.com'], as: { header: 'X-Key', format: '${value}' } }],
-        },
-      },
-    },
-  ],
-  ['spec.network.egress.enabled', { network: { egress: { enabled: true } } }],
   ['spec.hotplugSize', { hotplugSize: '1GB' }],
   ['spec.diskIoBps', { diskIoBps: '1MB/s' }],
   ['spec.volumes', { volumes: [{ volume: 'v', mountPath: '/mnt/v' }] }],
