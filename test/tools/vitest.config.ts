@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config';
 /** A busy machine may steal a deadline once; a fault is there the second time too. */
 const RETRY = 1;
 
-/** Three speeds: `unit` on every save, `host` needs root and Debian's tools, `vm` boots real machines. */
+/**
+ * Four speeds: `unit` on every save, `host` needs root and Debian's tools, `cluster` a control plane that is built
+ * once, `vm` boots real machines.
+ */
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
@@ -31,8 +34,21 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'vm',
+          name: 'cluster',
           sequence: { groupOrder: 2 },
+          retry: RETRY,
+          globalSetup: ['test/cluster/tools/setup.ts'],
+          include: ['test/cluster/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          // Each file has a control plane of its own: 600 MB.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'vm',
+          sequence: { groupOrder: 3 },
           retry: RETRY,
           include: ['test/vm/**/*.test.ts'],
           testTimeout: 180_000,
