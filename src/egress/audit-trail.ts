@@ -3,13 +3,22 @@ import type { Audit, Decision } from './audit.ts';
 /** How often; reasons are CamelCase words of our own. */
 export type Tally = Readonly<Record<string, number>>;
 
-/** What became of one credential. A credential that never was used is not among them. */
+/** What became of one credential. Those of the policy in force are all told, used or not. */
 export type CredentialCounters = {
+  /** Of all its rules; empty means every destination. */
+  readonly hosts: readonly string[];
+  /** 0 although the instance has verdicts: no rule of it ever matched. */
   readonly injected: number;
   /** Milliseconds since the epoch. */
   readonly lastUsed?: number;
   readonly refusals: Tally;
+  /** Requests in which its placeholder went to a host without a rule for it, and the last such host. */
+  readonly leaks: number;
+  readonly lastLeakHost?: string;
 };
+
+/** The hosts of each credential. */
+export type Roster = ReadonlyMap<string, readonly string[]>;
 
 export type InstanceCounters = {
   readonly instance: string;
@@ -23,8 +32,8 @@ export type InstanceCounters = {
 };
 
 export type AuditTrail = Audit & {
-  /** From now on decisions about this instance are kept. Repeatable. */
-  open(instance: string, key: string): void;
+  /** From now on decisions about this instance are kept. Again, what was counted for the same credentials stays. */
+  open(instance: string, key: string, roster?: Roster): void;
   /** The last decisions, oldest first. */
   recent(instance?: string): readonly Decision[];
   counters(instance?: string): readonly InstanceCounters[];
@@ -39,7 +48,14 @@ const LONGEST_HOST = 253;
 /** Reasons and credentials are few; a mistake of ours must not become a leak of memory. */
 const MOST_NAMES = 256;
 
-type Counted = { injected: number; lastUsed?: number; readonly refusals: Map<string, number> };
+type Counted = {
+  hosts: readonly string[];
+  injected: number;
+  lastUsed?: number;
+  leaks: number;
+  lastLeakHost?: string;
+  readonly refusals: Map<string, number>;
+};
 type Trail = {
   readonly key: string;
   readonly ring: Decision[];
@@ -47,7 +63,7 @@ type Trail = {
   resolved: number;
   readonly verdicts: Map<string, number>;
   readonly refusals: Map<string, number>;
-  readonly credentials: Map<string, Counted>;
+  credentials: Map<string, Counted>;
 };
 
 /** In memory alone: what was decided is told to whoever follows, and the last of it to whoever asks. */
@@ -60,8 +76,11 @@ export function openAuditTrail(): AuditTrail {
     return trail === undefined ? [] : [[instance, trail]];
   };
   return {
-    open: (instance, key) => {
-      if (trails.get(instance)?.key !== key) trails.set(instance, newTrail(key));
+    open: (instance, key, roster = new Map()) => {
+      const known = trails.get(instance);
+      const trail = known?.key === key ? known : newTrail(key);
+      trail.credentials = countedFor(roster, trail.credentials);
+      trails.set(instance, trail);
     },
     decided: (said) => {
       const decision = { ...said, host: printable(said.host) };
@@ -99,21 +118,46 @@ function newTrail(key: string): Trail {
   };
 }
 
+/** Counters of credentials that are gone go with them. */
+function countedFor(roster: Roster, before: ReadonlyMap<string, Counted>): Map<string, Counted> {
+  return new Map(
+    [...roster].map(([name, hosts]) => {
+      return [name, { ...newCounted(hosts), ...before.get(name), hosts }] as const;
+    }),
+  );
+}
+
+function newCounted(hosts: readonly string[]): Counted {
+  return { hosts, injected: 0, leaks: 0, refusals: new Map() };
+}
+
 function record(trail: Trail, decision: Decision): void {
   trail.ring[trail.next] = decision;
   trail.next = (trail.next + 1) % KEPT_DECISIONS;
-  add(trail.verdicts, decision.verdict);
+  const isLeak = decision.reason === 'PlaceholderLeak';
   const isRefusal = decision.verdict === 'refused' || decision.verdict === 'failed';
+  if (!isLeak) add(trail.verdicts, decision.verdict);
   if (isRefusal) add(trail.refusals, decision.reason);
   for (const name of decision.credentials) {
-    const counted = trail.credentials.get(name) ?? { injected: 0, refusals: new Map<string, number>() };
-    if (decision.verdict === 'injected') {
-      counted.injected += 1;
-      counted.lastUsed = decision.at;
-    }
-    if (isRefusal) add(counted.refusals, decision.reason);
+    // One that is not of the policy in force was a moment ago, when its request began.
+    const counted = trail.credentials.get(name) ?? newCounted([]);
+    count(counted, decision, { isLeak, isRefusal });
     if (trail.credentials.size < MOST_NAMES) trail.credentials.set(name, counted);
   }
+}
+
+function count(
+  counted: Counted,
+  { at, host, verdict, reason }: Decision,
+  { isLeak, isRefusal }: { readonly isLeak: boolean; readonly isRefusal: boolean },
+): void {
+  if (isLeak) {
+    counted.leaks += 1;
+    counted.lastLeakHost = host;
+  } else if (verdict === 'injected') {
+    counted.injected += 1;
+    counted.lastUsed = at;
+  } else if (isRefusal) add(counted.refusals, reason);
 }
 
 function add(tally: Map<string, number>, name: string): void {
@@ -126,10 +170,9 @@ function inOrder({ ring, next }: Trail): readonly Decision[] {
 }
 
 function countersOf(instance: string, trail: Trail): InstanceCounters {
-  const credentials = [...trail.credentials].map(([name, { injected, lastUsed, refusals }]) => {
-    const used = lastUsed === undefined ? {} : { lastUsed };
-    return [name, { injected, ...used, refusals: Object.fromEntries(refusals) }] as const;
-  });
+  const credentials = [...trail.credentials].map(
+    ([name, counted]) => [name, { ...counted, refusals: Object.fromEntries(counted.refusals) }] as const,
+  );
   return {
     instance,
     key: trail.key,

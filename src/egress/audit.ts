@@ -9,7 +9,10 @@ export type Decision = {
   readonly verdict: 'injected' | 'forwarded' | 'spliced' | 'refused' | 'failed';
   /** CamelCase: `HostMismatch`, `PrivateAddress`, `MintLimited`, `UpstreamCertificate`, ... */
   readonly reason: string;
-  /** The credentials that were used, by name. */
+  /**
+   * The credentials that were used, by name. `PlaceholderLeak` names those whose placeholder went where no rule
+   * replaces it, beside the decision about the request itself.
+   */
   readonly credentials: readonly string[];
 };
 

@@ -1,4 +1,4 @@
-import type { AuditTrail } from './audit-trail.ts';
+import type { AuditTrail, Roster } from './audit-trail.ts';
 import type { OwnedAuthority } from './authority/open-authority.ts';
 import type { InForce } from './egress.ts';
 import type { OwnedPolicies } from './policies.ts';
@@ -46,7 +46,7 @@ export class Enforcement {
       const { authority, proxy, policies, trail } = this.#parts;
       const certificate = await authority.open(policy.instance);
       const ports = await proxy.listen(policy);
-      trail.open(policy.instance, policy.key);
+      trail.open(policy.instance, policy.key, rosterOf(policy));
       policies.swap(policy);
       const standing = { revision, ports, certificate };
       this.#standing.set(policy.instance, standing);
@@ -80,6 +80,17 @@ export class Enforcement {
     this.#last = mine;
     return mine;
   }
+}
+
+/** A credential with one rule for every destination has every destination. */
+function rosterOf({ grants }: Policy): Roster {
+  const roster = new Map<string, readonly string[]>();
+  for (const { credential, hosts } of grants) {
+    const known = roster.get(credential) ?? hosts;
+    const isEverywhere = known.length === 0 || hosts.length === 0;
+    roster.set(credential, isEverywhere ? [] : [...new Set([...known, ...hosts])]);
+  }
+  return roster;
 }
 
 function inForceOf({ instance, key, generation }: Policy, standing: Standing): InForce {

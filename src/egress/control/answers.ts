@@ -5,6 +5,8 @@ import { badMessage, fieldsIn, oneOf, textIn, textsIn, wholeIn } from './fields.
 import type { Fields } from './fields.ts';
 
 const LONGEST = 1024;
+/** Of all rules of one credential. */
+const MOST_HOSTS = 1_048_576;
 
 export function parseFollowed(fields: Fields): Followed {
   if (fields.is === 'missed') return { is: 'missed', count: wholeIn(fields, 'count') };
@@ -46,9 +48,12 @@ function parseInstanceCounters(fields: Fields): InstanceCounters {
 
 function parseCredential(fields: Fields): CredentialCounters {
   return {
+    hosts: textsIn(fields, 'hosts', MOST_HOSTS, LONGEST),
     injected: wholeIn(fields, 'injected'),
     ...(fields.lastUsed === undefined ? {} : { lastUsed: wholeIn(fields, 'lastUsed') }),
     refusals: tallyIn(fields, 'refusals'),
+    leaks: wholeIn(fields, 'leaks'),
+    ...(fields.lastLeakHost === undefined ? {} : { lastLeakHost: textIn(fields, 'lastLeakHost', LONGEST) }),
   };
 }
 

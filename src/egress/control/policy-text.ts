@@ -26,7 +26,8 @@ const FRAMING = new Set([
 const MOST_GRANTS = 1024;
 const MOST_HOSTS = 1024;
 const LONGEST_NAME = 512;
-const LONGEST_VALUE = 64 * 1024;
+/** Far above what servers read: 8 KiB of headers is common, 64 KiB rare. In characters, of which each is a byte. */
+export const LONGEST_VALUE = 64 * 1024;
 
 /** The policy with its values: the one place where they are revealed to leave the controller. */
 export function policyText(policy: Policy): object {

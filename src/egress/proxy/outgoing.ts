@@ -12,7 +12,7 @@ export type Outgoing = {
   readonly fields: readonly Field[];
   readonly used: readonly Grant[];
   readonly echoes: readonly Echo[];
-  /** Credentials whose placeholder leaves unreplaced. */
+  /** Credentials whose placeholder goes to a host that has no rule for them, or goes there in clear. */
   readonly leaked: readonly string[];
 };
 
@@ -74,7 +74,10 @@ export function outgoingFields(
     fields = fields.filter(([name]) => name.toLowerCase() !== grant.header);
     fields.push([spelled, rendered(grant)]);
   }
-  const leaked = to.policy.grants.filter((grant) => leavesUnreplaced(fields, to.path, grant));
+  const leaked = to.policy.grants.filter(
+    ({ credential, placeholder }) =>
+      isSent(fields, to.path, placeholder) && !grants.some((one) => one.credential === credential),
+  );
   const echoes = used.map(({ value, placeholder }) => ({ value: value.reveal(), placeholder }));
   return { fields, used, echoes, leaked: [...new Set(leaked.map((grant) => grant.credential))] };
 }
@@ -120,6 +123,6 @@ function decoded(value: string): string {
   return basic === undefined ? value : `${value} ${Buffer.from(basic, 'base64').toString('latin1')}`;
 }
 
-function leavesUnreplaced(fields: readonly Field[], path: string, { placeholder }: Grant): boolean {
+function isSent(fields: readonly Field[], path: string, placeholder: string): boolean {
   return path.includes(placeholder) || fields.some(([, value]) => decoded(value).includes(placeholder));
 }

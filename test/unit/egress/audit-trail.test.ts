@@ -16,9 +16,53 @@ function decision(over: Partial<Decision> = {}): Decision {
   };
 }
 
-test('a credential is counted when it is used, and when it was refused', () => {
+const ROSTER = new Map([['KEY', ['api.example.com']]]);
+
+test('a rule that never matched is seen: nothing injected, though there are verdicts', () => {
+  const trail = openAuditTrail();
+  trail.open('a', 'default/a', new Map([...ROSTER, ['OTHER', []]]));
+  trail.decided(decision());
+  expect(trail.counters('a')[0]).toMatchObject({
+    verdicts: { injected: 1 },
+    credentials: { OTHER: { hosts: [], injected: 0, leaks: 0, refusals: {} } },
+  });
+});
+
+test('a leak is counted for its credential, with the last host, and not as a second request', () => {
+  const trail = openAuditTrail();
+  trail.open('a', 'default/a', ROSTER);
+  const leak = decision({ verdict: 'forwarded', reason: 'PlaceholderLeak' });
+  for (const host of ['one.example', 'two.example']) {
+    trail.decided({ ...leak, host });
+    trail.decided(decision({ host, verdict: 'forwarded', reason: 'NoGrant', credentials: [] }));
+  }
+  expect(trail.counters('a')[0]).toMatchObject({
+    verdicts: { forwarded: 2 },
+    credentials: { KEY: { injected: 0, leaks: 2, lastLeakHost: 'two.example' } },
+  });
+});
+
+test('a new policy keeps what was counted for credentials that stay, and drops the others', () => {
+  const trail = openAuditTrail();
+  trail.open('a', 'default/a', new Map([...ROSTER, ['GONE', []]]));
+  trail.decided(decision());
+  trail.open('a', 'default/a', new Map([['KEY', ['other.example.com']]]));
+  expect(trail.counters('a')[0]?.credentials).toEqual({
+    KEY: { hosts: ['other.example.com'], injected: 1, lastUsed: 1000, leaks: 0, refusals: {} },
+  });
+});
+
+test('answers of DNS are counted', () => {
   const trail = openAuditTrail();
   trail.open('a', 'default/a');
+  trail.resolved('a');
+  trail.resolved('nobody');
+  expect(trail.counters()).toMatchObject([{ instance: 'a', resolved: 1 }]);
+});
+
+test('a credential is counted when it is used, and when it was refused', () => {
+  const trail = openAuditTrail();
+  trail.open('a', 'default/a', ROSTER);
   trail.decided(decision());
   trail.decided(decision({ at: 2000 }));
   trail.decided(decision({ at: 3000, verdict: 'refused', reason: 'HostMismatch' }));
@@ -30,17 +74,25 @@ test('a credential is counted when it is used, and when it was refused', () => {
       resolved: 0,
       verdicts: { injected: 2, refused: 1, spliced: 1 },
       refusals: { HostMismatch: 1 },
-      credentials: { KEY: { injected: 2, lastUsed: 2000, refusals: { HostMismatch: 1 } } },
+      credentials: {
+        KEY: {
+          hosts: ['api.example.com'],
+          injected: 2,
+          lastUsed: 2000,
+          leaks: 0,
+          refusals: { HostMismatch: 1 },
+        },
+      },
     },
   ]);
 });
 
 test('a credential that was only refused has no last use', () => {
   const trail = openAuditTrail();
-  trail.open('a', 'default/a');
+  trail.open('a', 'default/a', ROSTER);
   trail.decided(decision({ verdict: 'failed', reason: 'UpstreamCertificate' }));
   expect(trail.counters('a')[0]?.credentials.KEY).toEqual({
-    injected: 0,
+    ...{ hosts: ['api.example.com'], injected: 0, leaks: 0 },
     refusals: { UpstreamCertificate: 1 },
   });
 });

@@ -5,7 +5,7 @@ import { openAuditTrail } from '../../../src/egress/audit-trail.ts';
 import { openAuthority } from '../../../src/egress/authority/open-authority.ts';
 import { Enforcement } from '../../../src/egress/enforcement.ts';
 import { openPolicies } from '../../../src/egress/policies.ts';
-import { aPolicy } from '../../support/egress-policies.ts';
+import { aGrant, aPolicy } from '../../support/egress-policies.ts';
 import { fakeListeners } from '../../support/fake-listeners.ts';
 
 let directory: string;
@@ -100,4 +100,19 @@ test('changes asked for at once are made in the order of asking', async () => {
     enforcement.put(aPolicy({ generation: 99 }), 'z'),
   ]);
   expect(policies.of('instance-a')?.generation).toBe(99);
+});
+
+test('the hosts of a credential are those of all its rules, or every one', async () => {
+  const { enforcement, trail } = await aHouse();
+  const grants = [
+    aGrant({ credential: 'A', hosts: ['one.test', 'two.test'] }),
+    aGrant({ credential: 'A', hosts: ['two.test', 'three.test'], header: 'x-key' }),
+    aGrant({ credential: 'B', hosts: ['one.test'] }),
+    aGrant({ credential: 'B', hosts: [], header: 'x-key' }),
+  ];
+  await enforcement.put(aPolicy({ grants }), 'r');
+  expect(trail.counters()[0]?.credentials).toMatchObject({
+    A: { hosts: ['one.test', 'two.test', 'three.test'] },
+    B: { hosts: [] },
+  });
 });

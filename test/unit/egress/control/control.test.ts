@@ -234,6 +234,8 @@ test('counters arrive as they are', async () => {
   await client.putPolicy(aPolicy(), 'r');
   trail.decided(decision());
   trail.decided(decision({ verdict: 'refused', reason: 'HostMismatch' }));
+  trail.decided(decision({ verdict: 'forwarded', reason: 'PlaceholderLeak' }));
+  trail.resolved('instance-a');
   expect(await client.counters('instance-a')).toEqual(trail.counters('instance-a'));
   expect(await client.counters('nobody')).toEqual([]);
   client.end();

@@ -58,15 +58,19 @@ test('row 43: the refusal of a value does not quote it', () => {
   );
 });
 
-test('row 38: a placeholder in the path, in a header or in Basic is seen, a replaced one is not', () => {
+test('row 38: a placeholder in the path, in a header or in Basic is seen where no rule covers the host', () => {
   const policy = policyOf([
     grantOf(),
     grantOf({ credential: 'OTHER', hosts: ['x.test'], placeholder: 'mock-OTHER' }),
   ]);
   expect(sent([['authorization', 'mock-KEY']], policy).leaked).toEqual([]);
-  expect(sent([['x', 'mock-KEY mock-OTHER']], policy).leaked).toEqual(['KEY', 'OTHER']);
+  expect(sent([['x', 'mock-KEY mock-OTHER']], policy).leaked).toEqual(['OTHER']);
   expect(sent([['x', `Basic ${btoa('u:mock-OTHER')}`]], policy).leaked).toEqual(['OTHER']);
-  expect(outgoingFields([], { policy, host, path: '/?k=mock-KEY', isTls: true }).leaked).toEqual(['KEY']);
+  const inPath = (isTls: boolean, name: string) =>
+    outgoingFields([], { policy, host, path: `/?k=${name}`, isTls }).leaked;
+  expect(inPath(true, 'mock-OTHER')).toEqual(['OTHER']);
+  expect(inPath(true, 'mock-KEY')).toEqual([]);
+  expect(inPath(false, 'mock-KEY')).toEqual(['KEY']);
 });
 
 test('row 40: every occurrence of a value is taken out, values too short to be told are not', () => {
