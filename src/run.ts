@@ -14,6 +14,8 @@ import type { Metrics } from './serve/metrics.ts';
 import { readCrd } from './sources/crd.ts';
 import { openDirectorySource } from './sources/directory/open-directory-source.ts';
 import type { Source } from './sources/source.ts';
+import { openEgressWarnings } from './egress-warnings.ts';
+import { reportsInTurn } from './reports-in-turn.ts';
 import { lockStateDirectory } from './storage/state-lock.ts';
 import { outsideOf } from './upstream.ts';
 import { openWorkshops } from './workshops.ts';
@@ -45,18 +47,22 @@ export async function runController(options: RunOptions, context: RunContext): P
     lock.release();
   });
   const parser = openParser(await readCrd());
-  const source = await openDirectorySource({
-    directories: options.watch,
-    roots: settings.roots,
-    parser,
-    log,
-    pruneAll: options.pruneAll,
-  });
+  const { source, tell } = reportsInTurn(
+    await openDirectorySource({
+      directories: options.watch,
+      roots: settings.roots,
+      parser,
+      log,
+      pruneAll: options.pruneAll,
+    }),
+  );
   stack.defer(() => source.close());
   const ring = lateBells();
   const outside = await outsideOf(options, settings.roots);
   const workshops = await openWorkshops({ ...settings, outside }, ring.bells, log);
   stack.defer(() => workshops.close());
+  const warnings = openEgressWarnings({ egress: workshops.egress, source, tell, log, now: Date.now });
+  stack.defer(() => warnings.close());
   const metrics = openMetrics(context.version, workshops.egress);
   const controller = openController(
     { workshops, source, ring },
