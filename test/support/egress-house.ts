@@ -4,6 +4,7 @@ import { cli } from './controller-process.ts';
 import { openInternet } from './egress-vm-internet.ts';
 import type { Internet } from './egress-vm-internet.ts';
 import { makeClientsImage } from './egress-vm-image.ts';
+import type { Clients } from './egress-vm-image.ts';
 import { openTestHouse } from './test-house.ts';
 import type { DemoSpec, TestHouse } from './test-house.ts';
 
@@ -22,8 +23,8 @@ export type EgressHouse = {
 export const WITHOUT_PROXY =
   'unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY;';
 
-export async function openEgressHouse(subnet: string): Promise<EgressHouse> {
-  const image = await makeClientsImage();
+export async function openEgressHouse(subnet: string, clients: Clients): Promise<EgressHouse> {
+  const image = await makeClientsImage(clients);
   const internet = await openInternet(subnet);
   const { address, trustBundle, names } = internet;
   const house = await openTestHouse(subnet, [

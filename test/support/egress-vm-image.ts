@@ -9,13 +9,13 @@ import { addImage, makeLayer, nameInLayout } from './oci-layout.ts';
 
 /** HTTP clients that nobody here wrote, from Debian's packages, in one image. */
 const GUEST = new URL('egress-vm-guest/', import.meta.url).pathname;
-const PACKAGES =
-  `base-files base-passwd libc-bin debianutils bash dash coreutils findutils grep sed procps iproute2 hostname
-  ca-certificates openssl curl wget git nodejs openjdk-17-jre-headless python3-minimal python3-requests
-  python3-httpx python3-h2 python3-grpcio python3-websockets`.split(/\s+/);
+const BASE = `base-files base-passwd libc-bin debianutils bash dash coreutils findutils grep sed procps
+  iproute2 hostname ca-certificates openssl curl python3-minimal python3 python3-websockets`.split(/\s+/);
+const ALL = `wget git nodejs openjdk-17-jre-headless python3-requests python3-httpx python3-h2
+  python3-grpcio`.split(/\s+/);
 /** Compilers, by themselves: what they depend on is here or in the image. */
 const TOOLS = ['golang-1.19-go', 'golang-1.19-src', 'libeclipse-jdt-core-java'];
-/** Of no use to a client on a terminal, and a third of all bytes. */
+/** Of no use to these clients, and a third of all bytes. */
 const NOT_NEEDED = [
   'usr/share/doc',
   'usr/share/man',
@@ -31,20 +31,26 @@ const RECIPE = 1;
 /** Where the programs of `egress-vm-guest/` lie in the guest. */
 export const CLIENTS = '/opt/clients';
 
+/** `some` is curl, openssl and Python, which boots in half the time; `all` has every client. */
+export type Clients = 'some' | 'all';
+
 /**
  * Makes the image where it is not in the cache yet (two minutes, most of it Debian's mirror) and returns
  * `oci:DIRECTORY:clients`. Packages are unpacked as they are; of their scripts only what clients need is done.
  */
-export async function makeClientsImage(): Promise<string> {
-  const compiled = await digestOf(['client.go', 'Client.java'], [RECIPE, PACKAGES, TOOLS, NOT_NEEDED]);
+export async function makeClientsImage(clients: Clients): Promise<string> {
+  const compiled = await digestOf(
+    ['client.go', 'Client.java'],
+    [RECIPE, clients, BASE, ALL, TOOLS, NOT_NEEDED],
+  );
   const scripts = await digestOf(['client.mjs', 'clients.py'], [compiled]);
   const directory = `${PLACE}/${scripts}`;
-  if ((await statIfThere(`${directory}/index.json`)) !== undefined) return `oci:${directory}:clients`;
+  if ((await statIfThere(`${directory}/index.json`)) !== undefined) return `oci:${directory}:${clients}`;
   await mkdir(PLACE, { recursive: true });
   const work = await mkdtemp(join(tmpdir(), 'hm-clients-'));
   try {
     const base = `${PLACE}/${compiled}.tar`;
-    if ((await statIfThere(base)) === undefined) await makeBase(base, work);
+    if ((await statIfThere(base)) === undefined) await makeBase(clients, base, work);
     const top = await makeLayer(`${work}/top.tar`, (root) =>
       cp(GUEST, `${root}${CLIENTS}`, { recursive: true }),
     );
@@ -54,12 +60,12 @@ export async function makeClientsImage(): Promise<string> {
     };
     await rm(`${directory}.new`, { recursive: true, force: true });
     const image = await addImage(`${directory}.new`, [base, top], config, { compression: 'zstd' });
-    await nameInLayout(`${directory}.new`, 'clients', image);
+    await nameInLayout(`${directory}.new`, clients, image);
     await rename(`${directory}.new`, directory);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return `oci:${directory}:clients`;
+  return `oci:${directory}:${clients}`;
 }
 
 async function digestOf(files: readonly string[], words: unknown): Promise<string> {
@@ -68,31 +74,31 @@ async function digestOf(files: readonly string[], words: unknown): Promise<strin
   return hash.digest('hex').slice(0, 16);
 }
 
-async function makeBase(tarFile: string, work: string): Promise<void> {
-  const tools = `${work}/tools`;
-  await unpack(await downloaded('download', TOOLS, `${work}/for-tools`), tools);
-  await makeLayer(`${work}/base.tar`, (root) => fillRoot(root, tools, `${work}/for-root`));
+async function makeBase(clients: Clients, tarFile: string, work: string): Promise<void> {
+  await makeLayer(`${work}/base.tar`, async (root) => {
+    await fillRoot(root, clients === 'all' ? [...BASE, ...ALL] : BASE, `${work}/for-root`);
+    if (clients === 'all') await addPrograms(root, work);
+  });
   await commandOutput('cp', [`${work}/base.tar`, `${tarFile}.new`]);
   await rename(`${tarFile}.new`, tarFile);
 }
 
-async function fillRoot(root: string, tools: string, archives: string): Promise<void> {
+async function fillRoot(root: string, packages: readonly string[], archives: string): Promise<void> {
   await commandOutput('chmod', ['0755', root]);
   // Debian's merged /usr, which debootstrap makes before it unpacks anything.
   for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) {
     await mkdir(`${root}/usr/${name}`, { recursive: true });
     await symlink(`usr/${name}`, `${root}/${name}`);
   }
-  await unpack(await downloaded('install', PACKAGES, archives), root);
+  await unpack(await downloaded('install', packages, archives), root);
   for (const path of NOT_NEEDED) await rm(`${root}/${path}`, { recursive: true, force: true });
   for (const name of ['proc', 'sys', 'dev', 'run', 'tmp', 'root', 'var/tmp'])
     await mkdir(`${root}/${name}`, { recursive: true });
   await commandOutput('chmod', ['1777', `${root}/tmp`]);
-  await commandOutput('cp', [`${root}/usr/share/base-passwd/passwd.master`, `${root}/etc/passwd`]);
-  await commandOutput('cp', [`${root}/usr/share/base-passwd/group.master`, `${root}/etc/group`]);
-  await runInside(root, 'ldconfig');
+  for (const name of ['passwd', 'group'])
+    await commandOutput('cp', [`${root}/usr/share/base-passwd/${name}.master`, `${root}/etc/${name}`]);
+  await runInside(root, 'ldconfig && python3 -m compileall -q /usr/lib/python3 /usr/lib/python3.11 || true');
   await trustMozilla(root);
-  await addPrograms(root, tools);
 }
 
 /** What ca-certificates and ca-certificates-java do when they are configured. */
@@ -100,18 +106,27 @@ async function trustMozilla(root: string): Promise<void> {
   const from = `${root}/usr/share/ca-certificates/mozilla`;
   const names = (await readdir(from)).sort();
   const texts = await Promise.all(names.map((name) => readFile(`${from}/${name}`, 'utf8')));
-  await mkdir(`${root}/etc/ssl/certs/java`, { recursive: true });
   await writeFile(`${root}/etc/ssl/certs/ca-certificates.crt`, texts.join(''));
   await writeFile(`${root}/etc/ca-certificates.conf`, names.map((name) => `mozilla/${name}\n`).join(''));
-  const keytool = `${JAVA}/bin/keytool -importcert -noprompt -storepass changeit -storetype JKS -keystore`;
-  for (const name of names.slice(0, 2))
+}
+
+/** As ca-certificates-java does; two will do for a store that is a store. */
+async function addJavaStore(root: string): Promise<void> {
+  const from = '/usr/share/ca-certificates/mozilla';
+  const names = (await readdir(`${root}${from}`)).sort().slice(0, 2);
+  const keytool = `${JAVA}/bin/keytool -importcert -noprompt -storepass changeit -storetype JKS`;
+  await mkdir(`${root}/etc/ssl/certs/java`, { recursive: true });
+  for (const name of names)
     await runInside(
       root,
-      `${keytool} /etc/ssl/certs/java/cacerts -alias ${name} -file /usr/share/ca-certificates/mozilla/${name}`,
+      `${keytool} -keystore /etc/ssl/certs/java/cacerts -alias ${name} -file ${from}/${name}`,
     );
 }
 
-async function addPrograms(root: string, tools: string): Promise<void> {
+async function addPrograms(root: string, work: string): Promise<void> {
+  const tools = `${work}/tools`;
+  await unpack(await downloaded('download', TOOLS, `${work}/for-tools`), tools);
+  await addJavaStore(root);
   const clients = `${root}${CLIENTS}`;
   await cp(GUEST, clients, { recursive: true });
   const settings = ['CGO_ENABLED=0', 'GO111MODULE=off', 'GOFLAGS=-trimpath', `GOCACHE=${tools}/cache`];
