@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Mediation } from '../../../src/machine/egress.ts';
+import type { Shaping } from '../../../src/machine/network.ts';
 import type { OpenNetwork } from '../../../src/network/network.ts';
 import { openNetwork } from '../../../src/network/open-network.ts';
 import {
@@ -32,10 +34,18 @@ const QUESTION: Ends = { ...OWN, toMac: BROADCAST_MAC, toIp: GATEWAY };
 const PORT = 7777;
 
 /** An upload limit sends packets through another device, behind which the ingress hook is not asked again. */
-describe.each([
-  { limits: 'no limits', shaping: {} },
-  { limits: 'an upload limit', shaping: { uploadBps: 10_000_000 } },
-])('a guest with $limits', ({ shaping }) => {
+describe.each<{ with: string; shaping: Shaping; mediation?: Mediation }>([
+  { with: 'no limits', shaping: {} },
+  { with: 'an upload limit', shaping: { uploadBps: 10_000_000 } },
+  {
+    with: 'mediation',
+    shaping: {},
+    mediation: {
+      mode: 'http_https_only',
+      ports: { explicit: 20_001, tls: 20_002, http: 20_003, dns: 20_004 },
+    },
+  },
+])('a guest with $with', ({ shaping, mediation }) => {
   const lab = new NetnsLab();
   let network: OpenNetwork;
   let attacker: LabGuest;
@@ -51,7 +61,7 @@ describe.each([
     network = await openNetwork({ tag: TAG, dns: [RESOLVER], host: lab.host });
     for (const identity of [ATTACKER, VICTIM]) {
       await network.createTap(identity);
-      await network.guardTap(identity);
+      await network.guardTap(identity, mediation);
     }
     await network.shapeTap(ATTACKER, shaping);
     attacker = await lab.join(ATTACKER);
