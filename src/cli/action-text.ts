@@ -1,4 +1,5 @@
 import { unreachable } from '../errors.ts';
+import type { PolicyShape } from '../machine/egress.ts';
 import type { Action } from '../plan/action.ts';
 
 /** One action as a person would say it. Names what is touched, never a value of the environment. */
@@ -30,11 +31,11 @@ export function actionText(action: Action): string {
     case 'request-shutdown':
       return `ask the guest to shut down within ${action.graceMs / 1000} s`;
     case 'put-policy':
-      return `put its egress policy in force: ${action.policy.grants.length} rules, mode ${action.policy.mode}`;
+      return `put its egress policy in force: ${rulesText(action.policy)}, mode ${action.policy.mode}`;
     case 'remove-policy':
-      return 'take its egress policy away';
+      return 'take its egress policy away: nothing gets through the proxy for it any more';
     case 'trust-authority':
-      return 'have the guest trust the CA of its egress proxy';
+      return "have the guest trust its egress proxy's CA";
     case 'acknowledge-exit':
       return "take note of the program's exit";
     case 'kill-machine':
@@ -44,6 +45,13 @@ export function actionText(action: Action): string {
     default:
       return unreachable(action);
   }
+}
+
+/** `2 credentials in 3 rules` */
+function rulesText({ grants }: PolicyShape): string {
+  const names = new Set(grants.map(({ credential }) => credential)).size;
+  if (names === 0) return 'no credentials';
+  return `${names} ${names === 1 ? 'credential' : 'credentials'} in ${grants.length} ${grants.length === 1 ? 'rule' : 'rules'}`;
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;

@@ -12,6 +12,7 @@ import { controllerSocketOf } from '../context.ts';
 import { controllerAt } from '../controller-client.ts';
 import type { Check } from './check.ts';
 import { controllerCheck, driverCheck, kernelCheck } from './controller-checks.ts';
+import { proxyUserCheck, trustBundleCheck } from './egress-checks.ts';
 import {
   cgroupCheck,
   clockCheck,
@@ -34,6 +35,8 @@ export function checksFor(context: CliContext, places: Places, subnet: string): 
     driverCheck('qemu', () => context.driverFacts(places, context.signal)),
     tunCheck,
     ...networkChecks(subnet, installationTag(stateDir)),
+    proxyUserCheck,
+    trustBundleCheck,
     cgroupCheck,
     clockCheck,
     memoryCheck,

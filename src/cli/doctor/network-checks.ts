@@ -8,7 +8,7 @@ export function nftCheck(ruleset: string): Check {
     name: 'nftables',
     look: async ({ run }) => {
       const fix =
-        'apt-get install nftables, as root, on a kernel with nf_tables (modprobe nf_tables nft_masq)';
+        'apt-get install nftables, as root, on a kernel with nf_tables (modprobe nf_tables nft_ct nft_masq nft_nat nft_reject_inet)';
       try {
         const { exitCode, stderr } = await run('nft', ['-c', '-f', '-'], ruleset);
         if (exitCode === 0) return ok("the kernel takes the guests' rules (tried without applying them)");

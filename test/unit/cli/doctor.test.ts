@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { Check, Finding, HostProbe } from '../../../src/cli/doctor/check.ts';
 import { ok } from '../../../src/cli/doctor/check.ts';
 import { controllerCheck, driverCheck, kernelCheck } from '../../../src/cli/doctor/controller-checks.ts';
+import { proxyUserCheck, trustBundleCheck } from '../../../src/cli/doctor/egress-checks.ts';
 import {
   clockCheck,
   diskCheck,
@@ -203,4 +204,19 @@ test('a check that breaks is a finding, and the others still count', async () =>
       '',
     ].join('\n'),
   );
+});
+
+test('what the egress proxy needs', async () => {
+  const refused = host({
+    run: () => Promise.resolve({ exitCode: 1, stdout: '', stderr: 'setpriv: setresuid failed' }),
+  });
+  expect(await levelOf(proxyUserCheck, host())).toBe('ok');
+  expect(await proxyUserCheck.look(refused)).toMatchObject({
+    level: 'fail',
+    means: expect.stringContaining('setresuid failed') as string,
+    fix: expect.stringContaining('SETUID') as string,
+  });
+  const bundle = { '/etc/ssl/certs/ca-certificates.crt': '-----BEGIN CERTIFICATE-----' };
+  expect(await levelOf(trustBundleCheck, host({}, bundle))).toBe('ok');
+  expect(await levelOf(trustBundleCheck, host())).toBe('warn');
 });
