@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { snapshotPathsAt } from '../machine/snapshot-paths.ts';
 import type { SnapshotPaths } from '../machine/snapshot-paths.ts';
 import { manifestText, readManifest } from '../machine/snapshot.ts';
-import type { SnapshotManifest, SnapshotState } from '../machine/snapshot.ts';
+import type { KeptMemory, SnapshotManifest, SnapshotState } from '../machine/snapshot.ts';
 import { orDiskFull } from './disk-space.ts';
 import {
   namesIn,
@@ -23,13 +23,8 @@ export async function readSnapshot(paths: SnapshotPaths, bootId: string): Promis
   if (text === undefined) return { state: 'absent' };
   const seen = readManifest(text, bootId);
   if (seen.state !== 'ready') return seen;
-  const writtenAt = await writtenAtOf(paths.memory);
-  if (writtenAt === undefined) return { state: 'void', why: 'its memory is missing' };
-  if (writtenAt !== seen.manifest.memoryWrittenAt)
-    return { state: 'void', why: 'its memory was written to after it was taken' };
-  if ((await statIfThere(paths.deviceState)) === undefined)
-    return { state: 'void', why: 'its device state is missing' };
-  return seen;
+  const why = await damageOf(paths, seen.manifest);
+  return why === undefined ? seen : { state: 'void', why };
 }
 
 /** From the first step on there is no snapshot, so that a machine may run on from it. */
@@ -47,6 +42,11 @@ export async function openDraft(paths: SnapshotPaths): Promise<SnapshotPaths> {
   return snapshotPathsAt(draft);
 }
 
+/** What a manifest says but for what the files say themselves. */
+export type SnapshotWords = Pick<SnapshotManifest, 'version' | 'source' | 'createdAt'> & {
+  readonly memory?: Omit<KeptMemory, 'writtenAt'>;
+};
+
 /**
  * Makes a draft the snapshot, in one step. Nothing is forced to disk yet: a guest may be waiting. Until
  * `settleSnapshot` has done that, the snapshot is void after a power cut, and says so by itself.
@@ -54,13 +54,13 @@ export async function openDraft(paths: SnapshotPaths): Promise<SnapshotPaths> {
 export async function commitSnapshot(
   draft: SnapshotPaths,
   paths: SnapshotPaths,
-  manifest: Omit<SnapshotManifest, 'memoryWrittenAt' | 'unsettledOnBoot'> & { readonly bootId: string },
+  { words, bootId }: { readonly words: SnapshotWords; readonly bootId: string },
 ): Promise<void> {
-  const { bootId, ...rest } = manifest;
-  const memoryWrittenAt = await writtenAtOf(draft.memory);
-  if (memoryWrittenAt === undefined) throw new Error('a snapshot without a memory');
-  const text = manifestText({ ...rest, memoryWrittenAt, unsettledOnBoot: bootId });
-  await replaceFile(draft.manifest, text);
+  const { version, source, createdAt, memory } = words;
+  const kept =
+    memory === undefined ? {} : { memory: { ...memory, writtenAt: await writtenAtOf(draft.memory) } };
+  const manifest = { version, source, createdAt, ...kept, unsettledOnBoot: bootId };
+  await replaceFile(draft.manifest, manifestText(manifest));
   await discardSnapshot(paths);
   await rename(draft.directory, paths.directory);
 }
@@ -74,7 +74,8 @@ export async function settleSnapshot(paths: SnapshotPaths, bootId: string): Prom
   if (seen.state !== 'ready' || seen.isSettled) return;
   await orDiskFull(paths.directory, 'put a snapshot on disk', async () => {
     const disks = (await namesIn(paths.disks)).map((name) => `${paths.disks}/${name}`);
-    for (const path of [paths.memory, paths.deviceState, ...disks]) await syncFile(path);
+    const kept = seen.manifest.memory === undefined ? [] : [paths.memory, paths.deviceState];
+    for (const path of [...kept, ...disks]) await syncFile(path);
     if (disks.length > 0) await syncDirectory(paths.disks);
     const { unsettledOnBoot, ...settled } = seen.manifest;
     if (unsettledOnBoot !== undefined) await writeAtomically(paths.manifest, manifestText(settled));
@@ -101,7 +102,14 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-async function writtenAtOf(path: string): Promise<string | undefined> {
-  if ((await statIfThere(path)) === undefined) return undefined;
+async function damageOf(paths: SnapshotPaths, { memory }: SnapshotManifest): Promise<string | undefined> {
+  if (memory === undefined) return undefined;
+  if ((await statIfThere(paths.memory)) === undefined) return 'its memory is missing';
+  if ((await statIfThere(paths.deviceState)) === undefined) return 'its device state is missing';
+  const isAsItWas = (await writtenAtOf(paths.memory)) === memory.writtenAt;
+  return isAsItWas ? undefined : 'its memory was written to after it was taken';
+}
+
+async function writtenAtOf(path: string): Promise<string> {
   return String((await stat(path, { bigint: true })).mtimeNs);
 }

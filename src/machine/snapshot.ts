@@ -17,16 +17,21 @@ export type SnapshotWriter = {
   readonly accelerator: string;
 };
 
+export type KeptMemory = {
+  readonly writer: SnapshotWriter;
+  readonly shape: MachineShape;
+  /** mtime of the file in ns: nobody but root can set it back, so a frozen memory that was written to is seen. */
+  readonly writtenAt: string;
+};
+
 /** `manifest.json`: what a snapshot is of, and what can go on from it. */
 export type SnapshotManifest = {
   readonly version: 1;
   /** Whose memory this is. */
   readonly source: InstanceId;
   readonly createdAt: number;
-  readonly writer: SnapshotWriter;
-  readonly shape: MachineShape;
-  /** mtime of the memory in ns: nobody but root can set it back, so a frozen memory that was written to is seen. */
-  readonly memoryWrittenAt: string;
+  /** Absent in a base of a stopped machine: it has disks only, and its forks boot. */
+  readonly memory?: KeptMemory;
   /**
    * Memory and device state may be in the page cache only: good while the host has this boot id, void
    * after a power cut. Absent when all of it is known to be on disk.
@@ -57,17 +62,17 @@ export function shapeOf({ vcpus, memoryBytes, disks, nic }: Machine): MachineSha
 
 /** Why this machine cannot go on from the snapshot on this hypervisor, as one clause; undefined when it can. */
 export function mismatchOf(
-  manifest: SnapshotManifest,
+  kept: KeptMemory,
   shape: MachineShape,
   writer: SnapshotWriter,
 ): string | undefined {
-  const was = manifest.writer;
+  const was = kept.writer;
   if (was.hypervisor !== writer.hypervisor || was.version !== writer.version)
     return `it was taken by ${was.hypervisor} ${was.version}, and this host has ${writer.hypervisor} ${writer.version}`;
   if (was.accelerator !== writer.accelerator)
     return `it was taken on ${was.accelerator}, and this host runs machines on ${writer.accelerator}`;
   const different = SHAPE_WORDS.find(
-    ([field]) => JSON.stringify(manifest.shape[field]) !== JSON.stringify(shape[field]),
+    ([field]) => JSON.stringify(kept.shape[field]) !== JSON.stringify(shape[field]),
   );
   return different === undefined ? undefined : `its machine has other ${different[1]}`;
 }
@@ -110,10 +115,14 @@ function isManifest(value: unknown): value is SnapshotManifest {
     isObject(value) &&
     value.version === 1 &&
     typeof value.source === 'string' &&
-    typeof value.memoryWrittenAt === 'string' &&
-    isObject(value.writer) &&
-    isObject(value.shape) &&
+    (value.memory === undefined || isMemory(value.memory)) &&
     (value.unsettledOnBoot === undefined || typeof value.unsettledOnBoot === 'string')
+  );
+}
+
+function isMemory(value: unknown): boolean {
+  return (
+    isObject(value) && typeof value.writtenAt === 'string' && isObject(value.writer) && isObject(value.shape)
   );
 }
 

@@ -44,11 +44,16 @@ async function collect(roots: Roots, records: Records, now: number): Promise<rea
   return gone;
 }
 
-/** Temporary files of interrupted writes: all of ours begin with a dot, and no file that counts does. */
+/**
+ * Temporary files of interrupted writes: all of ours begin with a dot, and no file that counts does. A standby
+ * without a manifest is one whose removal was cut short.
+ */
 async function leftOversIn(directory: string, now: number): Promise<readonly string[]> {
   const old: string[] = [];
   for (const name of await namesIn(directory)) {
-    if (!name.startsWith('.')) continue;
+    const isHalfRemoved =
+      name === 'standby' && (await statIfThere(`${directory}/standby/manifest.json`)) === undefined;
+    if (!name.startsWith('.') && !isHalfRemoved) continue;
     const modifiedAt = (await statIfThere(`${directory}/${name}`))?.mtimeMs ?? now;
     if (now - modifiedAt > LEFT_OVER_AFTER_MS) old.push(`${directory}/${name}`);
   }

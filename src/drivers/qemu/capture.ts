@@ -69,10 +69,9 @@ export async function capture(house: House, wanted: Capture, signal: AbortSignal
       if (memory.kind === 'private' && !wanted.isBase)
         await chown(draft.memory, machine.owner.uid, machine.owner.gid);
       if (wanted.isBase) await freezeMemory(draft.memory, facts, house.sharedGid);
-      await commitSnapshot(draft, into, {
-        ...{ version: 1, source: machine.id, createdAt: Date.now(), bootId: house.bootId },
-        ...{ writer: writerOf(facts), shape: shapeOf(machine) },
-      });
+      const kept = { writer: writerOf(facts), shape: shapeOf(machine) };
+      const words = { version: 1, source: machine.id, createdAt: Date.now(), memory: kept } as const;
+      await commitSnapshot(draft, into, { words, bootId: house.bootId });
       return pausedAt;
     });
   } catch (error) {

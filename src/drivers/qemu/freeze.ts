@@ -76,7 +76,8 @@ async function freezeStandby(house: House, wanted: Freezing, signal: AbortSignal
     await cloneFile(standby.deviceState, draft.deviceState);
     await ensureDirectory(draft.disks);
     await copyDisks(draft.disks);
-    await commitSnapshot(draft, base, { ...seen.manifest, createdAt: Date.now(), bootId: house.bootId });
+    const words = { ...seen.manifest, createdAt: Date.now() };
+    await commitSnapshot(draft, base, { words, bootId: house.bootId });
   } catch (error) {
     await removeTree(draft.directory);
     throw error;

@@ -53,8 +53,9 @@ async function refuseUnlessUsable(
   if (seen.state === 'void') throw unusable(machine, seen.why);
   if (from.kind === 'standby' && seen.manifest.source !== machine.id)
     throw unusable(machine, `it is of ${seen.manifest.source}`);
+  if (seen.manifest.memory === undefined) throw unusable(machine, 'there is no memory in it');
   const facts = await installation.facts(signal);
-  const mismatch = mismatchOf(seen.manifest, shapeOf(machine), writerOf(facts));
+  const mismatch = mismatchOf(seen.manifest.memory, shapeOf(machine), writerOf(facts));
   if (mismatch !== undefined) throw unusable(machine, mismatch);
 }
 
