@@ -4,7 +4,7 @@ import type { Secret } from '../secrets/secret.ts';
 import { authorityRecords } from './authority-records.ts';
 import { recordBytes } from './protocol.ts';
 import { signalNumber } from './signals.ts';
-import { storesNamedIn, withEgress } from './trust-environment.ts';
+import { serviceVariables, storesNamedIn, withEgress } from './trust-environment.ts';
 
 /** What init has room for (init.h), less a few that it adds itself. */
 const MAX_WORDS = 4000;
@@ -31,7 +31,8 @@ export function bootConfig(boot: BootDescription, env: Readonly<Record<string, S
   ];
   if (boot.network !== undefined)
     records.push(['p', boot.network.ip], ['g', boot.network.gateway], ['m', boot.network.mac]);
-  if (boot.egress !== undefined) records.push(...authorityRecords(boot.egress.authority));
+  if (boot.egress !== undefined)
+    records.push(...authorityRecords(boot.egress.authority), ...serviceRecords(boot.egress, values));
   records.push(['.', '']);
   refuse(boot.argv.length === 0, 'there is no program to run: the image names none, so spec.cmd must');
   refuse(
@@ -45,6 +46,13 @@ export function bootConfig(boot: BootDescription, env: Readonly<Record<string, S
   const bytes = recordBytes(records);
   refuse(bytes.length > MAX_BYTES, 'command and environment are longer than 1 MB');
   return bytes;
+}
+
+function serviceRecords(
+  egress: NonNullable<BootDescription['egress']>,
+  env: Readonly<Record<string, string>>,
+): readonly [string, string][] {
+  return serviceVariables(egress, env).map((variable): [string, string] => ['v', variable]);
 }
 
 /** Told without mediation too: it may be switched on while the program runs. */

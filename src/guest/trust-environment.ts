@@ -55,6 +55,20 @@ export function storesNamedIn(env: Readonly<Record<string, string>>): {
   };
 }
 
+/**
+ * Those of these variables that are ours alone, for the services of a full system. A value that the instance's
+ * owner set stays off the guest's disk.
+ */
+export function serviceVariables(
+  egress: NonNullable<BootDescription['egress']>,
+  env: Readonly<Record<string, string>>,
+): readonly string[] {
+  const ours: ReadonlySet<string> = new Set([egress.proxy, egress.noProxy, BUNDLE_PATH]);
+  return [...BUNDLE_VARIABLES, ...PROXY_VARIABLES.flatMap(bothCases)]
+    .filter((name) => ours.has(env[name] ?? ''))
+    .map((name) => `${name}=${env[name] ?? ''}`);
+}
+
 function proxyVariables(
   { proxy, noProxy }: { readonly proxy: string; readonly noProxy: string },
   own: Readonly<Record<string, string>>,

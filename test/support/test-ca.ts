@@ -8,6 +8,20 @@ import type { Authority } from '../../src/machine/egress.ts';
 /** A CA, and the certificate of a server that it signed: of api.example.com and localhost. */
 export type TestCa = { readonly authority: Authority; readonly leaf: string; readonly leafKey: string };
 
+/** Self-signed P-256, for tests that need no more than the shape of one. */
+export const SHAPE_CA = `-----BEGIN CERTIFICATE-----
+MIIBpDCCAUugAwIBAgIUbRYADYbdkzqsh8ihfGLRtDd1SwQwCgYIKoZIzj0EAwIw
+KDEXMBUGA1UECgwOaHlwZW1hbiBlZ3Jlc3MxDTALBgNVBAMMBHVuaXQwHhcNMjYx
+MTIyMDcyNTM4WhcNMzYxMTE5MDcyNTM4WjAoMRcwFQYDVQQKDA5oeXBlbWFuIGVn
+cmVzczENMAsGA1UEAwwEdW5pdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEZi
+KMX/yhSsKoRMoYBJmFRPgyL2hpbjWEzBEP3D8YVBgHKVDkz/MkgB4MfOZ2K7GvdX
+Lao3O305Dufj9GELvrGjUzBRMB0GA1UdDgQWBBTlxww75W+3RrqGAjEE/A337UmA
+ijAfBgNVHSMEGDAWgBTlxww75W+3RrqGAjEE/A337UmAijAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0cAMEQCICkBS0QSFqf1LMKM4ynkiCryg1vw5syQXYa6
+5wVCj78dAiAzRg47h/4+PTf5EdIiIwrBNWdQfanTS5kgw2tA7zI/TA==
+-----END CERTIFICATE-----
+`;
+
 const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
 /** Made by openssl, not by the code of the egress proxy. `subject` as in `/O=hypeman egress/CN=one`. */

@@ -121,6 +121,8 @@ test('a full system is given the CA too, before and while it runs', async () => 
   vm.links.trustAuthority(vm.id, later.authority);
   await trustOf(vm, 'installed', later);
   expect((await vm.run(sh('grep -c BEGIN /etc/ssl/certs/ca-certificates.crt'))).stdout).toBe('1\n');
+  const { stdout } = await vm.run(sh('cat /etc/systemd/system.conf.d/*'));
+  expect(stdout).toMatch(/^\[Manager\]\n(DefaultEnvironment="[A-Za-z_]+=[^"]+"\n){17}$/);
   await vm.kill();
 });
 

@@ -11,11 +11,11 @@ static bool add_word(const char **words, size_t *count, const char *word)
 	return true;
 }
 
-static bool add_store(const char **paths, size_t *count, const char *path)
+static bool add_to(const char **list, size_t *count, const char *value)
 {
-	if (*count >= MAX_STORES || path[0] != '/')
+	if (*count >= MAX_STORES)
 		return false;
-	paths[(*count)++] = path;
+	list[(*count)++] = value;
 	return true;
 }
 
@@ -32,8 +32,9 @@ static bool take(struct boot *boot, char tag, const char *value)
 	case 'p': boot->ip = value; return true;
 	case 'g': boot->gateway = value; return true;
 	case 'm': boot->mac = value; return true;
-	case 'b': return add_store(boot->bundles, &boot->bundle_count, value);
-	case 'j': return add_store(boot->java_stores, &boot->java_count, value);
+	case 'b': return value[0] == '/' && add_to(boot->bundles, &boot->bundle_count, value);
+	case 'j': return value[0] == '/' && add_to(boot->java_stores, &boot->java_count, value);
+	case 'v': return add_to(boot->service_env, &boot->service_count, value);
 	case 'x': boot->agent = value[0] == '1'; return true;
 	case 's':
 		if (!parse_number(value, 64, &number) || number == 0)

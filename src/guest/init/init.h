@@ -44,6 +44,8 @@ struct boot {
 	/* Files named by the environment: bundles, and the Java trust stores. */
 	const char *bundles[MAX_STORES], *java_stores[MAX_STORES];
 	size_t bundle_count, java_count;
+	const char *service_env[MAX_STORES]; /* for all services of a full system */
+	size_t service_count;
 	struct authority authority; /* all NULL without mediation */
 	int stop_signal;
 	bool agent;
@@ -210,7 +212,9 @@ void oom_watch(void);
 /* True only when the kernel itself says that it killed this process for lack of memory. */
 bool oom_killed(pid_t pid, char *why, size_t size);
 
-/* full-system.c: images whose program is systemd */
+/* service-environment.c, full-system.c: images whose program is systemd */
+/* Gives `boot->service_env` to every service, and takes back what an earlier start gave. */
+void write_service_environment(const struct boot *boot);
 bool is_full_system(const char *program);
 /* The caller goes on as the agent, a child of the PID 1 that becomes `boot->argv`. */
 void full_system_start(const struct boot *boot);

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /*
  * "JKS", as every Java reads it whatever its default type (keystore.type.compat), described by OpenJDK's
@@ -65,7 +64,8 @@ static bool skip_entry(struct reader *reader, bool *ours)
 	uint32_t kind = number(reader, 4);
 	size_t length = number(reader, 2);
 	const char *alias = (const char *)skip(reader, length);
-	*ours = !reader->past_end && length == sizeof OURS - 1 && strncasecmp(alias, OURS, length) == 0;
+	/* Also as Debian's ca-certificates-java names it after the anchor: `debian:hypeman-egress-ca.pem`. */
+	*ours = !reader->past_end && memmem(alias, length, OURS, sizeof OURS - 1) != NULL;
 	(void)skip(reader, 8);
 	uint32_t certificates = 1;
 	if (kind == KEY_ENTRY) {

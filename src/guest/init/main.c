@@ -72,6 +72,8 @@ int main(void)
 		mount_control_groups();
 	write_identity(&boot);
 	bring_up_network(&boot);
+	if (is_full_system(boot.argv[0]))
+		write_service_environment(&boot);
 	if (trusts())
 		program_start(&boot);
 	loop_forever();

@@ -80,7 +80,7 @@ static int fuzz(unsigned seed, int rounds)
 {
 	static struct decoder decoder;
 	static struct boot config;
-	static const char tags[] = "ihwuaepgmsxbjcfk.\0\0\0=1/";
+	static const char tags[] = "ihwuaepgmsxbjvcfk.\0\0\0=1/";
 	srand(seed);
 	quiet = true;
 	for (int round = 0; round < rounds; round++) {

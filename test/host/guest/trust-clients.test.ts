@@ -3,10 +3,9 @@ import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { BUNDLE_PATH } from '../../../src/guest/trust-environment.ts';
 import { runCommand } from '../../../src/host/exec.ts';
-import { put } from '../../support/image-root.ts';
 import { installed, trustStage } from '../../support/trust-stage.ts';
 
 /** This host's own clients, with this host's /etc/ssl after init was at a copy of it, in a mount namespace. */
@@ -28,14 +27,20 @@ async function client(
   words: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly exitCode: number; readonly stdout: string }> {
-  const script = 'mount --bind "$0" /etc/ssl && exec "$@"';
-  const inside = ['--mount', '--propagation', 'private', 'sh', '-c', script, join(stage.root, 'etc/ssl')];
+  const script = 'mount --bind "$0"/etc/ssl /etc/ssl && mount --bind "$0"/usr/local /usr/local && exec "$@"';
+  const inside = ['--mount', '--propagation', 'private', 'sh', '-c', script, stage.root];
   return runCommand('unshare', [...inside, ...words], { env });
 }
 
 const PYTHON = `import ssl, sys, urllib.request
 print(urllib.request.urlopen(sys.argv[1]).read().decode(), end="")`;
 const NODE = 'fetch(process.argv[1]).then((r) => r.text()).then((t) => process.stdout.write(t))';
+
+beforeEach(async () => {
+  await mkdir(join(stage.root, 'etc'));
+  await cp('/etc/ssl', join(stage.root, 'etc/ssl'), { recursive: true, verbatimSymlinks: true });
+  await mkdir(join(stage.root, 'usr/local/share'), { recursive: true });
+});
 
 describe('real clients take the proxy’s certificates', () => {
   test.each([
@@ -50,11 +55,19 @@ describe('real clients take the proxy’s certificates', () => {
     ],
     ['Node’s fetch', () => [process.execPath, '-e', NODE, url], { NODE_EXTRA_CA_CERTS: BUNDLE_PATH }],
   ] as const)('%s', async (_name, words, env) => {
-    await mkdir(join(stage.root, 'etc'));
-    await cp('/etc/ssl', join(stage.root, 'etc/ssl'), { recursive: true, verbatimSymlinks: true });
-    await put(stage.root, 'usr/local/share/here', '');
     expect((await client(words(), {})).stdout).not.toContain('trusted');
     expect(await stage.start(stage.ours.authority)).toBe(installed(stage.ours));
     expect(await client(words(), env)).toMatchObject({ exitCode: 0, stdout: 'trusted' });
   });
+});
+
+test('Debian’s update-ca-certificates keeps it, and the next start still replaces it', async () => {
+  await stage.start(stage.ours.authority);
+  const updated = await client(['update-ca-certificates', '--fresh'], {});
+  expect(updated.exitCode).toBe(0);
+  expect(await client(['curl', '-sS', url], {})).toMatchObject({ stdout: 'trusted' });
+  expect(await client(['/usr/bin/python3', '-c', PYTHON, url], {})).toMatchObject({ stdout: 'trusted' });
+  expect(await stage.start(stage.later.authority)).toBe(installed(stage.later));
+  expect((await client(['curl', '-sS', url], {})).stdout).not.toContain('trusted');
+  expect((await client(['/usr/bin/python3', '-c', PYTHON, url], {})).stdout).not.toContain('trusted');
 });

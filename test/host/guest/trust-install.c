@@ -110,11 +110,41 @@ static int fuzz(const char *certificate_path, unsigned seed, int rounds)
 	return 0;
 }
 
+/* A store that Java made, damaged in all ways. */
+static int spoilt(const char *path, unsigned seed, int rounds)
+{
+	static uint8_t whole[1 << 16], room[1 << 18];
+	FILE *file = fopen(path, "rb");
+	size_t length = file == NULL ? 0 : fread(whole, 1, sizeof whole, file);
+	size_t whole_length = 0;
+	int kept = 0;
+	if (length == 0)
+		return 2;
+	srand(seed);
+	for (int round = 0; round < rounds; round++) {
+		size_t cut = rand() % 2 == 0 ? length : (size_t)rand() % length + 1;
+		uint8_t *broken = malloc(cut);
+		struct buffer out = { .bytes = room, .room = sizeof room };
+		memcpy(broken, whole, cut);
+		if (round > 0)
+			spoil(broken, cut);
+		if (!java_store_with((struct span){ broken, cut }, (struct span){ broken, 0 }, NULL, &out))
+			return 3;
+		whole_length = round == 0 ? out.length : whole_length;
+		kept += out.length == whole_length;
+		free(broken);
+	}
+	printf("kept %d\n", kept);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "install") == 0)
 		return install(argv[2], argv[3]);
 	if (argc == 5 && strcmp(argv[1], "fuzz") == 0)
 		return fuzz(argv[2], (unsigned)atoi(argv[3]), atoi(argv[4]));
+	if (argc == 5 && strcmp(argv[1], "spoilt") == 0)
+		return spoilt(argv[2], (unsigned)atoi(argv[3]), atoi(argv[4]));
 	return 2;
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commandOutput, runCommand } from '../../../src/host/exec.ts';
-import { link, put, textIn } from '../../support/image-root.ts';
+import { LAYOUTS, link, put, textIn } from '../../support/image-root.ts';
 import { failed, installed, trustStage } from '../../support/trust-stage.ts';
 
 const stage = trustStage();
@@ -112,3 +112,21 @@ test('random stores neither crash nor overrun, and writing twice is writing once
   // Without stores that look like some, the reader's deeper half would not have been met.
   expect(Number(said.split(' ')[1])).toBeGreaterThan(100);
 });
+
+test.each(['debian', 'rhel'] as const)(
+  'a damaged Java store of %s neither crashes nor overruns',
+  async (layout) => {
+    const seed = randomInt(1, 1_000_000);
+    await LAYOUTS[layout](stage.root, stage.web.authority.certificate);
+    const name =
+      layout === 'debian' ? 'etc/ssl/certs/java/cacerts' : 'etc/pki/ca-trust/extracted/java/cacerts';
+    const args = ['spoilt', join(stage.root, name), String(seed), '5000'];
+    const said = await commandOutput(stage.program, args).catch((error: unknown) => {
+      throw new Error(`seed ${seed}`, { cause: error });
+    });
+    // Some are whole enough to be read, others are not: both ways were gone.
+    const kept = Number(said.split(' ')[1]);
+    expect(kept).toBeGreaterThan(100);
+    expect(kept).toBeLessThan(4900);
+  },
+);

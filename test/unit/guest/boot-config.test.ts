@@ -4,20 +4,7 @@ import { subjectHash } from '../../../src/guest/subject-hash.ts';
 import { signalNumber } from '../../../src/guest/signals.ts';
 import { instanceId } from '../../../src/machine/ids.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
-
-/** Self-signed P-256, for its shape alone. */
-const CA = `-----BEGIN CERTIFICATE-----
-MIIBpDCCAUugAwIBAgIUbRYADYbdkzqsh8ihfGLRtDd1SwQwCgYIKoZIzj0EAwIw
-KDEXMBUGA1UECgwOaHlwZW1hbiBlZ3Jlc3MxDTALBgNVBAMMBHVuaXQwHhcNMjYx
-MTIyMDcyNTM4WhcNMzYxMTE5MDcyNTM4WjAoMRcwFQYDVQQKDA5oeXBlbWFuIGVn
-cmVzczENMAsGA1UEAwwEdW5pdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEZi
-KMX/yhSsKoRMoYBJmFRPgyL2hpbjWEzBEP3D8YVBgHKVDkz/MkgB4MfOZ2K7GvdX
-Lao3O305Dufj9GELvrGjUzBRMB0GA1UdDgQWBBTlxww75W+3RrqGAjEE/A337UmA
-ijAfBgNVHSMEGDAWgBTlxww75W+3RrqGAjEE/A337UmAijAPBgNVHRMBAf8EBTAD
-AQH/MAoGCCqGSM49BAMCA0cAMEQCICkBS0QSFqf1LMKM4ynkiCryg1vw5syQXYa6
-5wVCj78dAiAzRg47h/4+PTf5EdIiIwrBNWdQfanTS5kgw2tA7zI/TA==
------END CERTIFICATE-----
-`;
+import { SHAPE_CA } from '../../support/test-ca.ts';
 
 const boot = {
   id: instanceId('abc'),
@@ -42,7 +29,7 @@ test('what init reads: one record a fact, the instance’s environment over the 
 describe('a mediated program', () => {
   const egress = {
     ...{ proxy: 'http://10.100.0.1:3128', noProxy: 'localhost,10.100.0.1' },
-    authority: { certificate: CA, fingerprint: 'ab'.repeat(32) },
+    authority: { certificate: SHAPE_CA, fingerprint: 'ab'.repeat(32) },
   };
   const told = (image: Readonly<Record<string, string>>, own: Readonly<Record<string, string>> = {}) => {
     const env = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, new Secret(value)]));
@@ -58,9 +45,9 @@ describe('a mediated program', () => {
     expect(words).toContain('eno_proxy=localhost,10.100.0.1');
     for (const name of ['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS'])
       expect(words).toContain(`e${name}=/etc/ssl/hypeman-ca-bundle.crt`);
-    expect(words).toContain(`c${CA}`);
+    expect(words).toContain(`c${SHAPE_CA}`);
     expect(words).toContain(`f${'ab'.repeat(32)}`);
-    expect(words).toContain(`k${subjectHash(CA)}`);
+    expect(words).toContain(`k${subjectHash(SHAPE_CA)}`);
   });
 
   test('whose owner set a proxy has that one, in the spelling that was set and no other', () => {
@@ -75,6 +62,13 @@ describe('a mediated program', () => {
       word.includes('of.image'),
     );
     expect(words).toEqual([]);
+  });
+
+  test('tells services of a full system what is ours, and nothing that its owner set', () => {
+    const words = told({}, { https_proxy: 'http://ann:s3cret@mine' }).filter((word) => word.startsWith('v'));
+    expect(words).toContain('vHTTP_PROXY=http://10.100.0.1:3128');
+    expect(words).toContain('vSSL_CERT_FILE=/etc/ssl/hypeman-ca-bundle.crt');
+    expect(words.join()).not.toContain('s3cret');
   });
 
   test('keeps the bundle that the image or its owner named, and init is told to add the CA there', () => {

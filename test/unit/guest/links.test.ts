@@ -9,9 +9,11 @@ import {
   encodeFrame,
   numberBytes,
 } from '../../../src/guest/protocol.ts';
+import { subjectHash } from '../../../src/guest/subject-hash.ts';
 import { instanceId } from '../../../src/machine/ids.ts';
 import { stateBytes } from '../../support/hostile-guest.ts';
 import type { ScriptedEnd } from '../../support/hostile-guest.ts';
+import { SHAPE_CA } from '../../support/test-ca.ts';
 import { heardTypes, id, started, stage, until } from '../../support/link-stage.ts';
 
 describe('what a guest tells', () => {
@@ -61,6 +63,21 @@ describe('what a guest tells', () => {
     links.drop(id);
     expect(links.lastTold(id)).toEqual({ state: 'silent' });
   });
+});
+
+test('a guest is given its CA with the names that its stores need, and tells what became of it', async () => {
+  const { links, end } = await started();
+  const fingerprint = 'ab'.repeat(32);
+  links.trustAuthority(id, { certificate: SHAPE_CA, fingerprint });
+  await until(() => heardTypes(end).includes(FROM_HOST.trust));
+  const words = end.heard
+    .find(({ type }) => type === FROM_HOST.trust)
+    ?.payload.toString()
+    .split('\0');
+  expect(words).toEqual([`c${SHAPE_CA}`, `f${fingerprint}`, `k${subjectHash(SHAPE_CA)}`, '']);
+  end.say(FROM_GUEST.state, 0, stateBytes(1, { trust: 2, message: fingerprint }));
+  await until(() => 'trust' in links.lastTold(id));
+  expect(links.lastTold(id)).toMatchObject({ trust: { state: 'installed', fingerprint } });
 });
 
 describe('a lying guest only ends its own link', () => {
