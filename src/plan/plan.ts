@@ -1,4 +1,5 @@
 import { buildLadder, removeLadder } from './ladders.ts';
+import { keptGuarded } from './rungs/held.ts';
 import { recorded } from './rungs/recorded.ts';
 import type { Plan, Verdict } from './verdict.ts';
 import { firstUnmet, met, stuck } from './verdict.ts';
@@ -13,7 +14,11 @@ export function plan(world: World): Plan {
 }
 
 function verdictOn(world: World): Verdict {
-  if (world.desired.is === 'held') return stuck(world.desired.refused.reason, world.desired.refused.message);
+  if (world.desired.is === 'held') {
+    const { reason, message } = world.desired.refused;
+    const kept = isKnown(world) ? keptGuarded(world) : met;
+    return kept.is === 'met' ? stuck(reason, message) : kept;
+  }
   if (world.desired.is === 'gone') return isKnown(world) ? firstUnmet(removeLadder, world) : met;
   if (isReplaced(world)) return firstUnmet(removeLadder, world);
   if (isRecorded(world)) return firstUnmet(buildLadder, world);

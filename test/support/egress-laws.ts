@@ -25,8 +25,12 @@ function modeDue({ desired, record }: World): EgressMode | undefined {
 
 export function guardLaws(world: World, { mediation }: Kind<'guard-tap'>): readonly Law[] {
   const held = portsHeld(world);
+  const before = mediationIn(world);
+  // What nobody can say now stays as it was, or as tight as can be.
+  const isKept = before === undefined ? mediation?.mode !== 'offered' : mediation?.mode === before.mode;
+  const isWished = world.desired.is === 'held' ? isKept : mediation?.mode === modeDue(world);
   return [
-    [!isUp(world) || mediation?.mode === modeDue(world), 'no guard is opened but by the wish'],
+    [!isUp(world) || isWished, 'no guard is opened but by the wish'],
     [
       mediation?.ports === undefined || isSame(mediation.ports, held),
       'no guest is sent to ports not its own',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plan } from '../../../src/plan/plan.ts';
-import { anyHistory, anyTemper, live, ROUNDS } from '../../support/any-history.ts';
+import { anyHistory, anyTemper, goodTemper, live, ROUNDS } from '../../support/any-history.ts';
 import { anyWanted, anyWorld } from '../../support/any-world.ts';
 import { afterMove } from '../../support/host-moves.ts';
 import { hostOf, pass, settle } from '../../support/simulated-host.ts';
@@ -41,12 +41,15 @@ describe('care', { timeout: 60_000 }, () => {
     );
   });
 
-  test('what cannot be known is left as it is: no action while a declaration is held', () => {
+  test('what cannot be known is left as it is: a declaration that is held brings nothing but lost rules back', () => {
     fc.assert(
-      fc.property(anyWorld, (world) => {
+      fc.property(anyWorld, goodTemper, (world, temper) => {
         const refused = { reason: 'SourceLost', message: 'gone' } as const;
-        const held = plan({ ...world, desired: { is: 'held', uid: 'uid-1', generation: 2, refused } });
-        expect(held).toMatchObject({ actions: [], verdict: 'stuck', reason: 'SourceLost' });
+        const desired = { is: 'held', uid: 'uid-1', generation: 2, refused } as const;
+        const first = pass(hostOf({ ...world, desired }, temper));
+        const kinds = first.plan.actions.map(({ kind }) => kind);
+        expect(kinds.filter((kind) => kind !== 'guard-tap')).toEqual([]);
+        expect(pass(first.host).plan).toMatchObject({ actions: [], verdict: 'stuck', reason: 'SourceLost' });
       }),
     );
   });

@@ -196,6 +196,17 @@ describe('under a guest that runs', () => {
     expect(stepsOf(mediatedWorld({ desired: wanted(offline, { credentials: OFF }) }))).toEqual(['put all 0']);
   });
 
+  test('while nobody knows what is declared, it is still led to its proxy, and guarded', () => {
+    const refused = { reason: 'SourceLost', message: 'the directory is gone' } as const;
+    const desired = { is: 'held', uid: 'uid-1', generation: 2, refused } as const;
+    expect(stepsOf(mediatedWorld({ desired }))).toEqual([]);
+    const moved = heldPolicy('revision-1', { ...PORTS, explicit: 7 });
+    expect(stepsOf(mediatedWorld({ desired, egress: moved }))).toEqual(['guard all 7']);
+    const { network } = prepared;
+    expect(stepsOf(mediatedWorld({ desired, network }))).toEqual(['guard all 40001']);
+    expect(stepsOf(mediatedWorld({ desired, network, egress: AWAY }))).toEqual(['guard all']);
+  });
+
   test('a missing value changes nothing that is in force', () => {
     const world = mediatedWorld({ desired: mediated({}, { credentials: MISSING }) });
     expect(plan(world)).toMatchObject({ verdict: 'waiting', reason: 'SecretNotFound', actions: [] });
