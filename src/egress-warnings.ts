@@ -24,7 +24,8 @@ export const REQUESTS_BEFORE_DOUBT = 20;
 /** A guest chooses hosts: so many leaks of one instance are told, the others are counted by the proxy. */
 const MOST_LEAKS = 32;
 const MOST_INSTANCES = 16_384;
-const RETRY_MS = 5000;
+/** The process is there only while something is mediated, and it keeps the last decisions until then. */
+const RETRY_MS = 10_000;
 
 /** What was seen of one instance since its guest was started. */
 type Seen = {

@@ -41,27 +41,29 @@ export async function printDecisions(
   let isWaiting = false;
   while (wanted.follow && session.goesOn()) {
     const ending = await endingOf(async () => {
-      if (isWaiting) await session.showKept();
+      await session.showKept();
       isWaiting = false;
       await session.showNew();
     });
     if (ending === 'removed' || !session.goesOn()) return;
-    if (!isWaiting) stderr.write('note: the controller or its egress proxy is gone: waiting for it\n');
-    isWaiting = true;
+    if (ending === 'failed' && !isWaiting)
+      stderr.write('note: the controller or its egress proxy is gone: waiting for it\n');
+    isWaiting = ending === 'failed';
     await sleep(AGAIN_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** Rethrows what will not pass by itself. */
-async function endingOf(work: () => Promise<void>): Promise<'gone' | 'removed'> {
+/** `ended`: there is no process now, as long as nothing is mediated. Rethrows what will not pass by itself. */
+async function endingOf(work: () => Promise<void>): Promise<'ended' | 'failed' | 'removed'> {
   try {
     await work();
+    return 'ended';
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === 'NotFound') return 'removed';
     if (!PASSING.has(reason)) throw error;
+    return 'failed';
   }
-  return 'gone';
 }
 
 type Session = {

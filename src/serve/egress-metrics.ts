@@ -16,13 +16,14 @@ const WHO = ['namespace', 'name'] as const;
 export function openEgressMetrics(registers: Registry[], egress: AuditedEgress): EgressMetrics {
   const up = new Gauge({
     name: 'hypeman_egress_proxy_up',
-    help: 'Whether the egress proxy answers.',
+    help: 'Whether the egress proxy answers, or rests because nothing is mediated.',
     registers,
   });
   const counted = {
     decisions: counter('decisions', 'Requests and connections by what was decided.', ['verdict']),
     refusals: counter('refusals', 'What was refused or failed, by reason.', ['reason']),
     injections: counter('injections', 'Requests that a credential was put into.', ['credential']),
+    resolved: counter('dns_answers', 'Questions of DNS that had their answer.', []),
     leaks: counter(
       'placeholder_leaks',
       'Requests in which the placeholder of a credential went to a host without a rule for it.',
@@ -44,8 +45,9 @@ export function openEgressMetrics(registers: Registry[], egress: AuditedEgress):
     });
   }
 
-  function add({ key, verdicts, refusals, credentials }: InstanceCounters): void {
+  function add({ key, verdicts, resolved, refusals, credentials }: InstanceCounters): void {
     const who = whoIn(key);
+    counted.resolved.inc(who, resolved);
     for (const [verdict, count] of Object.entries(verdicts))
       counted.decisions.inc({ ...who, verdict }, count);
     for (const [reason, count] of Object.entries(refusals)) counted.refusals.inc({ ...who, reason }, count);

@@ -171,6 +171,17 @@ test('following goes on with the next process of the proxy', async () => {
   await prints('two');
 });
 
+test('while nothing is mediated there is no process, and whoever follows waits for it in silence', async () => {
+  const prints = follow();
+  await followed();
+  for (let times = 0; times < 3; times += 1) {
+    proxy.restart();
+    await followed();
+  }
+  proxy.decide();
+  expect((await prints('api.example.com')).stderr).toBe('');
+});
+
 test('following ends with 0 on Ctrl-C, and when the instance is removed', async () => {
   const interrupted = cliRun();
   const first = runProgram(interrupted.context, [...controller.places, 'egress', '-f']);

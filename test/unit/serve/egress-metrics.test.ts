@@ -24,6 +24,8 @@ test('a scrape shows what the proxy has counted until now', async () => {
     'hypeman_egress_decisions_total{namespace="default",name="web",verdict="failed"} 1',
     'hypeman_egress_decisions_total{namespace="default",name="web",verdict="injected"} 2',
     'hypeman_egress_decisions_total{namespace="prod",name="db",verdict="refused"} 1',
+    'hypeman_egress_dns_answers_total{namespace="default",name="web"} 0',
+    'hypeman_egress_dns_answers_total{namespace="prod",name="db"} 0',
     'hypeman_egress_injections_total{namespace="default",name="web",credential="openai"} 2',
     'hypeman_egress_injections_total{namespace="prod",name="db",credential="openai"} 0',
     'hypeman_egress_placeholder_leaks_total{namespace="default",name="web",credential="openai"} 0',
