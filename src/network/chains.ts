@@ -1,6 +1,6 @@
 import { TAP_PREFIX } from '../machine/ids.ts';
 import { mediationChains } from './mediation-chains.ts';
-import { GUEST_MARK, PROXIED_MARK } from './policy.ts';
+import { GUEST_MARK, MAY_LEAVE, PROXIED_MARK } from './policy.ts';
 import type { Chain, Policy } from './policy.ts';
 
 /** Tap names of this installation, as an nftables wildcard. */
@@ -49,7 +49,7 @@ function addresses(taps: string): Chain {
     lines: [
       'type filter hook prerouting priority raw; policy accept;',
       `iifname != ${taps} accept`,
-      `iifname . ether saddr . ip saddr @guests meta mark set meta mark or ${GUEST_MARK} accept`,
+      'iifname . ether saddr . ip saddr @guests accept',
       'drop',
     ],
   };
@@ -61,16 +61,17 @@ const TOO_MANY_QUESTIONS = 'update @questions { ip saddr limit rate over 100/sec
 /**
  * Where a guest may send to, decided behind conntrack and before anybody's DNAT: a port that a container
  * engine publishes on the host's address is the host's, too. Direction, not state: a flow that slipped in
- * while somebody had flushed the rules ends when they are back. Link-local is never routed (RFC 3927, 7).
+ * while somebody had flushed the rules ends when they are back. Link-local is never routed (RFC 3927, 7). The mark
+ * comes last: a packet for which the rules go away between two hooks has not got it and is not routed.
  */
 function targets({ subnet, gateway, resolvers }: Policy, taps: string): Chain {
-  const dns = `ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 accept`;
+  const dns = `ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 ${MAY_LEAVE} accept`;
   return {
     name: 'targets',
     lines: [
       'type filter hook prerouting priority mangle; policy accept;',
       `iifname != ${taps} accept`,
-      'ct direction reply ct state established,related accept',
+      `ct direction reply ct state established,related ${MAY_LEAVE} accept`,
       `ip daddr ${gateway} icmp type echo-request accept`,
       `ip daddr ${gateway} udp dport 53 ${TOO_MANY_QUESTIONS}`,
       `ip daddr ${gateway} tcp dport 53 ct state new ${TOO_MANY_QUESTIONS}`,
@@ -78,6 +79,7 @@ function targets({ subnet, gateway, resolvers }: Policy, taps: string): Chain {
       ...(resolvers.length === 0 ? [] : [dns]),
       `ip daddr { ${subnet}, 169.254.0.0/16 } drop`,
       'fib daddr type != unicast drop',
+      MAY_LEAVE,
     ],
   };
 }

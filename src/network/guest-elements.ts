@@ -27,9 +27,9 @@ const LISTENERS = ['explicit', 'tls', 'http', 'dns'] as const;
 /** Chains (chains.ts) that judge where a guest sends to, and what is forwarded from or to it. */
 const CHAINS_OF: Readonly<Record<EgressMode, { readonly mediation: string; readonly departures?: string }>> =
   {
-    all: { mediation: 'goto proxied', departures: 'goto refused' },
-    http_https_only: { mediation: 'goto proxied', departures: 'jump direct' },
-    offered: { mediation: 'jump offered' },
+    all: { mediation: 'goto mode_all', departures: 'goto refused' },
+    http_https_only: { mediation: 'goto mode_http_https_only', departures: 'jump direct' },
+    offered: { mediation: 'jump mode_offered' },
   };
 const MODES = ['all', 'http_https_only', 'offered'] as const;
 

@@ -1,5 +1,5 @@
 import { PROXY_PORT } from '../machine/egress.ts';
-import { PROXIED_MARK } from './policy.ts';
+import { MAY_LEAVE, PROXIED_MARK } from './policy.ts';
 import type { Chain, Policy } from './policy.ts';
 
 /**
@@ -19,9 +19,10 @@ export const PROXYS_PORTS =
   'set proxys_ports { type inet_service; flags constant; elements = { 53, 80, 443, 853 }; }';
 
 /**
- * Where the guests' verdict maps send to. `proxied` and `offered` say of a packet that it is for the proxy, which
- * holds for every packet anew; `direct` asks what the connection was begun for, so that it also ends what
- * was open before the guest was mediated, from both sides.
+ * Where the guests' verdict maps send to. The modes' own judge where each packet is sent to,
+ * and say of it that it is for the proxy; `refused` and `direct` judge once more what is forwarded, in both
+ * directions and by what the connection was begun for: so whatever was open before mediation ends on both sides, and
+ * the loss of one map opens nothing.
  */
 export function mediationChains({ subnet, gateway }: Policy): readonly Chain[] {
   const forProxy = `meta mark set meta mark or ${PROXIED_MARK} accept`;
@@ -36,7 +37,9 @@ export function mediationChains({ subnet, gateway }: Policy): readonly Chain[] {
         'fib daddr type != unicast goto refused',
       ],
     },
-    { name: 'offered', lines: [`ip daddr ${gateway} tcp dport ${PROXY_PORT} ${forProxy}`] },
+    { name: 'mode_all', lines: ['jump proxied', 'goto refused'] },
+    { name: 'mode_http_https_only', lines: ['jump proxied', 'jump direct', MAY_LEAVE] },
+    { name: 'mode_offered', lines: [`ip daddr ${gateway} tcp dport ${PROXY_PORT} ${forProxy}`] },
     {
       name: 'direct',
       lines: [

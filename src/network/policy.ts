@@ -14,5 +14,8 @@ export type Chain = { readonly name: string; readonly lines: readonly string[] }
 /** Said by the table of each packet that a guest may send; without it the pool is not routed (routing.ts). */
 export const GUEST_MARK = '0x1000';
 
+/** The words that say it. */
+export const MAY_LEAVE = `meta mark set meta mark or ${GUEST_MARK}`;
+
 /** Said of each packet that only the proxy may have: it is redirected, or else refused. */
 export const PROXIED_MARK = '0x2000';
