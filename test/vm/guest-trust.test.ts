@@ -126,6 +126,24 @@ test('a full system is given the CA too, before and while it runs', async () => 
   await vm.kill();
 });
 
+test.each(['alpine', 'rhel', 'suse', 'bare'] as const)(
+  'OpenSSL in an image like %s verifies',
+  async (layout) => {
+    const root = await stage.image(layout, async (tree) => {
+      await LAYOUTS[layout](tree, web.authority.certificate);
+      await putProgram(tree, '/usr/bin/openssl');
+      await put(tree, 'srv/leaf.pem', ours.leaf);
+    });
+    const vm = await stage.boot({
+      argv: ['openssl', 'verify', '/srv/leaf.pem'],
+      ...{ root, user: 'ann', egress: egressFor(ours) },
+    });
+    expect(await vm.until('exited')).toMatchObject({ exit: { code: 0 } });
+    expect(await vm.console()).toBe('/srv/leaf.pem: OK\n');
+    await vm.kill();
+  },
+);
+
 test('where the image cannot be made to trust it, its program is not started', async () => {
   const root = await stage.image('odd', async (tree) => {
     await link(tree, 'etc/ssl/certs/ca-certificates.crt', '/dev/null');
