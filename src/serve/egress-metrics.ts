@@ -19,6 +19,7 @@ export function openEgressMetrics(registers: Registry[], egress: AuditedEgress):
     help: 'Whether the egress proxy answers, or rests because nothing is mediated.',
     registers,
   });
+  const counter = counterFor(registers);
   const counted = {
     decisions: counter('decisions', 'Requests and connections by what was decided.', ['verdict']),
     refusals: counter('refusals', 'What was refused or failed, by reason.', ['reason']),
@@ -35,15 +36,6 @@ export function openEgressMetrics(registers: Registry[], egress: AuditedEgress):
       ['credential', 'reason'],
     ),
   };
-
-  function counter(what: string, help: string, labels: readonly string[]): Counter {
-    return new Counter({
-      name: `hypeman_egress_${what}_total`,
-      help,
-      labelNames: [...WHO, ...labels],
-      registers,
-    });
-  }
 
   function add({ key, verdicts, resolved, refusals, credentials }: InstanceCounters): void {
     const who = whoIn(key);
@@ -68,6 +60,13 @@ export function openEgressMetrics(registers: Registry[], egress: AuditedEgress):
       for (const counters of all ?? []) add(counters);
     },
   };
+}
+
+function counterFor(
+  registers: Registry[],
+): (what: string, help: string, labels: readonly string[]) => Counter {
+  return (what, help, labels) =>
+    new Counter({ name: `hypeman_egress_${what}_total`, help, labelNames: [...WHO, ...labels], registers });
 }
 
 async function countersOf(egress: AuditedEgress): Promise<readonly InstanceCounters[] | undefined> {
