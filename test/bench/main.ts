@@ -1,12 +1,16 @@
 import { benchBoot } from './boot.ts';
+import { benchEgressProxy } from './egress-proxy.ts';
 import type { BenchResult } from './figures.ts';
 import { machineText } from './figures.ts';
 import { benchReconcile } from './reconcile.ts';
+import { benchStandby } from './standby.ts';
 
 /** `npm run bench -- NAME [--json]`: prose on stderr; with `--json` one line on stdout. */
 const BENCHES: Readonly<Record<string, (say: (text: string) => void) => Promise<BenchResult>>> = {
   boot: benchBoot,
+  egress: benchEgressProxy,
   reconcile: benchReconcile,
+  standby: benchStandby,
 };
 
 const [name = ''] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));

@@ -1,0 +1,68 @@
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Done, Job } from './load.ts';
+
+const run = promisify(execFile);
+/** USER_HZ is 100 on every Linux that Debian builds. */
+const TICK_US = 10_000;
+
+/** One core for the client, one for the proxy, two for the upstream: as in facts/egress.md 5.1. */
+export const CORES = { client: '0', proxy: '1', upstream: '2,3' } as const;
+
+/** Starts a file of this directory, or a program, on its own core. */
+export function startOn(cores: string, command: readonly string[], isQuiet = true): ChildProcess {
+  return spawn('taskset', ['-c', cores, ...command], {
+    stdio: ['ignore', 'ignore', isQuiet ? 'ignore' : 'inherit'],
+  });
+}
+
+export function entry(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+export async function runClient(job: Job): Promise<Done> {
+  const command = ['-c', CORES.client, process.execPath, entry('client.ts'), JSON.stringify(job)];
+  const { stdout } = await run('taskset', command);
+  return JSON.parse(stdout) as Done;
+}
+
+/** Every thread of a process that runs already. */
+export async function pin(pid: number, cores: string): Promise<void> {
+  await run('taskset', ['-a', '-c', '-p', cores, String(pid)]);
+}
+
+export async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 3000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** What a process and those it started have used so far, in microseconds. */
+export function cpuMicrosOf(pid: number): number {
+  return treeOf(pid).reduce((sum, one) => sum + ownCpuMicros(one), 0);
+}
+
+export function residentMibOf(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) / 1024;
+}
+
+function ownCpuMicros(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
+function treeOf(pid: number): readonly number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(treeOf)];
+}
