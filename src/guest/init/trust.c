@@ -2,7 +2,6 @@
 #include "anchors.h"
 #include "place.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,7 +113,8 @@ static bool make_system_bundle(struct job *job)
 	if (!place_make(BUNDLES[0], &place))
 		return fail("cannot make", BUNDLES[0]);
 	errno = EFBIG;
-	bool made = bundle_with((struct span){ NULL, 0 }, job->certificate, &job->fresh) && place_write(&place, span_of(&job->fresh));
+	bool made = bundle_with((struct span){ NULL, 0 }, job->certificate, &job->fresh) &&
+		    place_write(&place, span_of(&job->fresh));
 	if (!made)
 		(void)fail("cannot make", BUNDLES[0]);
 	place_leave(&place);
@@ -201,7 +201,8 @@ void trust_remove(const struct boot *boot)
 	const char *where = anchors_remove();
 	if (where != NULL)
 		(void)fail("cannot take it out of", where);
-	bool removed = where == NULL && merge_bundles(&job) && merge_java_stores(&job) && (unlink(OUR_NAME) == 0 || fail("cannot remove", OUR_NAME));
+	bool removed = where == NULL && merge_bundles(&job) && merge_java_stores(&job) &&
+		       (unlink(OUR_NAME) == 0 || fail("cannot remove", OUR_NAME));
 	if (!removed)
 		note("an old CA of the egress proxy is still trusted:", state.trust_message);
 	finish();
