@@ -23,13 +23,18 @@ export type EgressHouse = {
 export const WITHOUT_PROXY =
   'unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY;';
 
-export async function openEgressHouse(subnet: string, clients: Clients): Promise<EgressHouse> {
+export async function openEgressHouse(
+  subnet: string,
+  clients: Clients,
+  flags: readonly string[] = [],
+): Promise<EgressHouse> {
   const image = await makeClientsImage(clients);
   const internet = await openInternet(subnet);
   const { address, trustBundle, names } = internet;
   const house = await openTestHouse(subnet, [
     ...['--upstream-ca', trustBundle, '--dns', address],
     ...names.flatMap((name) => ['--upstream-host', `${name}=${address}`]),
+    ...flags,
   ]).catch(async (error: unknown) => {
     await internet.close();
     throw error;

@@ -43,7 +43,7 @@ export async function makeClientsImage(clients: Clients): Promise<string> {
     ['client.go', 'Client.java'],
     [RECIPE, clients, BASE, ALL, TOOLS, NOT_NEEDED],
   );
-  const scripts = await digestOf(['client.mjs', 'clients.py'], [compiled]);
+  const scripts = await digestOf(['client.mjs', 'clients.py', 'attacks.py'], [compiled]);
   const directory = `${PLACE}/${scripts}`;
   if ((await statIfThere(`${directory}/index.json`)) !== undefined) return `oci:${directory}:${clients}`;
   await mkdir(PLACE, { recursive: true });

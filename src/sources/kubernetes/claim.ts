@@ -1,7 +1,7 @@
 import { textAt } from '../../api/raw.ts';
 import type { Mapping } from '../../api/raw.ts';
 import type { ApiServer } from './api-server.ts';
-import { FINALIZER, NODE_LABEL } from './instance-resource.ts';
+import { FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
 import { finalizersOf, isBeingDeleted, labelOf } from './kubernetes-object.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 import { changeMetadata } from './object-changes.ts';
@@ -18,26 +18,31 @@ export function mayRunOn(object: KubernetesObject, nodeName: string): boolean {
   return named === undefined || named === nodeName;
 }
 
-/** The node that runs it, or did last, by its own word. */
-export function runsOn(object: KubernetesObject): string | undefined {
-  return textAt(object.document, ['status', 'nodeName']);
+/** The node that took it and may run it. The mark of another object, copied with a manifest, says nothing. */
+export function holderOf({ document, uid }: KubernetesObject): string | undefined {
+  const [node, ofUid] = (textAt(document, ['metadata', 'annotations', HOLDER_ANNOTATION]) ?? '').split(' ');
+  return ofUid === uid ? node : undefined;
 }
 
-export function isClaimed(object: KubernetesObject): boolean {
-  return finalizersOf(object).includes(FINALIZER);
+/** Our finalizer is on it, and it holds the instance for this node. */
+export function isClaimed(object: KubernetesObject, nodeName: string): boolean {
+  const holder = holderOf(object) ?? (isBeingDeleted(object) ? labelOf(object, NODE_LABEL) : undefined);
+  return finalizersOf(object).includes(FINALIZER) && holder === nodeName;
 }
 
 /**
- * Takes an Instance for a node: our finalizer on it, before anything of it is made, and the node's label, in
- * one write. One that another node took meanwhile, or that is being deleted, is left as it is.
+ * Takes an Instance for a node: our finalizer on it before anything of it is made, the node's label, and who
+ * holds it, in one write. One that another node has, or that is being deleted, is left as it is.
  */
 export async function claim(api: ApiServer, object: KubernetesObject, nodeName: string): Promise<Sight> {
   return changeMetadata(api, object, (current): Mapping | undefined => {
-    const node = labelOf(current, NODE_LABEL);
-    const isTaken = node !== undefined && node !== nodeName;
-    if (isTaken || isBeingDeleted(current) || (isClaimed(current) && node === nodeName)) return undefined;
+    const node = labelOf(current, NODE_LABEL) ?? nodeName;
+    const holder = holderOf(current) ?? nodeName;
+    if (node !== nodeName || holder !== nodeName || isBeingDeleted(current)) return undefined;
+    if (isClaimed(current, nodeName) && labelOf(current, NODE_LABEL) === nodeName) return undefined;
     return {
       labels: { [NODE_LABEL]: nodeName },
+      annotations: { [HOLDER_ANNOTATION]: `${nodeName} ${current.uid}` },
       finalizers: [...finalizersOf(current).filter((name) => name !== FINALIZER), FINALIZER],
     };
   });
@@ -46,7 +51,7 @@ export async function claim(api: ApiServer, object: KubernetesObject, nodeName: 
 /** Lets a deleted Instance go: nothing of it is left here. */
 export async function release(api: ApiServer, object: KubernetesObject): Promise<void> {
   await changeMetadata(api, object, (current) =>
-    isClaimed(current)
+    finalizersOf(current).includes(FINALIZER)
       ? { finalizers: finalizersOf(current).filter((name) => name !== FINALIZER) }
       : undefined,
   );

@@ -11,6 +11,12 @@ export function instancePath(key: InstanceKey): string {
 /** The node whose agent runs an Instance: what an agent selects by, as old servers select by labels alone. */
 export const NODE_LABEL = 'hypeman.dev/node';
 
+/**
+ * `NODE UID`: the node that took the Instance, and so may have a machine and a disk of it, and which Instance
+ * that was. Another node leaves it alone until this is gone, whatever the label says.
+ */
+export const HOLDER_ANNOTATION = 'hypeman.dev/held-by';
+
 /** Holds an Instance until everything of it is gone from its node. */
 export const FINALIZER = 'hypeman.dev/instance';
 

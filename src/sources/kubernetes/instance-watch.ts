@@ -4,7 +4,7 @@ import type { InstanceKey } from '../../machine/ids.ts';
 import type { Parser } from '../../api/parser.ts';
 import { canonicalText } from '../spec-text.ts';
 import type { ApiServer } from './api-server.ts';
-import { claim, isClaimed, isForNode, mayRunOn, runsOn } from './claim.ts';
+import { claim, holderOf, isClaimed, isForNode, mayRunOn } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
 import { INSTANCES, NODE_LABEL } from './instance-resource.ts';
@@ -16,7 +16,7 @@ import { LIST_WATCH_TIMING, listWatchOf } from './list-watch.ts';
 import type { ListWatchTiming } from './list-watch.ts';
 import { lookUp } from './object-changes.ts';
 import { Reflector } from './reflector.ts';
-import type { ReflectorStanding } from './reflector.ts';
+import type { ReflectorSink, ReflectorStanding } from './reflector.ts';
 
 export type InstanceWatchParts = {
   readonly api: ApiServer;
@@ -53,15 +53,26 @@ export class InstanceWatch {
 
   constructor(parts: InstanceWatchParts) {
     this.#parts = parts;
-    this.known = new KnownInstances(parts.parser);
+    this.known = new KnownInstances(parts.parser, parts.nodeName);
     this.#claims = new Errands((key) => this.#claim(key), this.#troubleWith('claim'));
     this.#checks = new Errands((key) => this.#check(key), this.#troubleWith('look'));
     this.#reflectors = [
-      this.#reflectorOf(`${NODE_LABEL}=${parts.nodeName}`, (object) => {
-        this.see(object);
+      this.#reflectorOf(`${NODE_LABEL}=${parts.nodeName}`, {
+        put: (object) => {
+          this.see(object);
+        },
+        gone: (key, uid) => {
+          if (this.known.of(key)?.object.uid === uid) this.#checks.add(key);
+        },
       }),
-      this.#reflectorOf(`!${NODE_LABEL}`, (object) => {
-        if (isForNode(object, parts.nodeName)) this.see(object);
+      this.#reflectorOf(`!${NODE_LABEL}`, {
+        put: (object) => {
+          if (isForNode(object, parts.nodeName)) this.see(object);
+        },
+        // Most often because it was taken, by us or by another: the claim that is under way finds out.
+        gone: (key, uid) => {
+          if (this.known.of(key)?.object.uid === uid) this.#claims.add(key);
+        },
       }),
     ];
   }
@@ -85,7 +96,7 @@ export class InstanceWatch {
     const { key } = object;
     const before = this.known.of(key);
     if (before?.object.uid !== object.uid && this.#isElsewhere(object)) return;
-    const needsClaim = !isClaimed(object);
+    const needsClaim = !isClaimed(object, this.#parts.nodeName);
     if (needsClaim && isBeingDeleted(object)) {
       this.drop(key);
       return;
@@ -108,15 +119,11 @@ export class InstanceWatch {
     this.#parts.onChange(key, undefined);
   }
 
-  #reflectorOf(labelSelector: string, put: (object: KubernetesObject) => void): Reflector {
+  #reflectorOf(labelSelector: string, sink: Pick<ReflectorSink, 'put' | 'gone'>): Reflector {
     const collection = { path: INSTANCES, selector: { labelSelector } };
     const source = listWatchOf(this.#parts.api, collection, this.#parts.timing ?? LIST_WATCH_TIMING);
     return new Reflector(source, {
-      put,
-      gone: (key, uid) => {
-        const known = this.known.of(key);
-        if (known?.object.uid === uid) this.#checks.add(key);
-      },
+      ...sink,
       standing: (standing) => {
         this.#tell(labelSelector, standing);
       },
@@ -136,18 +143,19 @@ export class InstanceWatch {
     onReturn();
   }
 
-  /** Another node has it, by its own word: it may run there until that node lets it go. */
+  /** Another node has it: it may run there until that node lets it go. */
   #isElsewhere(object: KubernetesObject): boolean {
-    const node = runsOn(object);
-    return node !== undefined && node !== this.#parts.nodeName;
+    const holder = holderOf(object);
+    return holder !== undefined && holder !== this.#parts.nodeName;
   }
 
   async #claim(key: InstanceKey): Promise<ErrandResult> {
     const known = this.known.of(key);
-    if (known === undefined || isClaimed(known.object) || isBeingDeleted(known.object)) return 'done';
+    if (known === undefined || isBeingDeleted(known.object)) return 'done';
     const { api, nodeName } = this.#parts;
     const after = await claim(api, known.object, nodeName);
-    if (after !== undefined && isClaimed(after) && labelOf(after, NODE_LABEL) === nodeName) this.see(after);
+    if (after !== undefined && isClaimed(after, nodeName) && labelOf(after, NODE_LABEL) === nodeName)
+      this.see(after);
     else this.#checks.add(key);
     return 'done';
   }

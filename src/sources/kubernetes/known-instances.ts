@@ -11,17 +11,19 @@ export type Known = {
   /** As last seen; its spec is left out, for it holds values. */
   readonly object: KubernetesObject;
   readonly declared: Declared;
-  /** It is on this node, was, and bears our finalizer or bore it. */
+  /** This node has taken it: our finalizer is on it, or was until somebody took it off. */
   readonly isClaimed: boolean;
 };
 
 /** What is known of the Instances of this node. An invalid one keeps the last good declaration. */
 export class KnownInstances {
   readonly #parser: Parser;
+  readonly #nodeName: string;
   readonly #known = new Map<InstanceKey, Known>();
 
-  constructor(parser: Parser) {
+  constructor(parser: Parser, nodeName: string) {
     this.#parser = parser;
+    this.#nodeName = nodeName;
   }
 
   of(key: InstanceKey): Known | undefined {
@@ -40,7 +42,7 @@ export class KnownInstances {
     const known: Known = {
       object: withoutSpec(object),
       declared: this.#declaredIn(object, isSame ? before.declared : undefined),
-      isClaimed: isClaimed(object) || (isSame && before.isClaimed),
+      isClaimed: isClaimed(object, this.#nodeName) || (isSame && before.isClaimed),
     };
     this.#known.set(object.key, known);
     return known;

@@ -1,0 +1,38 @@
+import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
+
+const ROLES = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
+const BINDINGS = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
+
+/** Gives the user `agent` what the manifests give the agent, but for Secrets. */
+export async function allowAgent(admin: ApiServer): Promise<void> {
+  const rules = [
+    { apiGroups: ['hypeman.dev'], resources: ['instances'], verbs: ['get', 'list', 'watch', 'patch'] },
+    { apiGroups: ['hypeman.dev'], resources: ['instances/status'], verbs: ['patch'] },
+    { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+  ];
+  await admin.ask({ method: 'POST', path: ROLES, body: { metadata: { name: 'agent' }, rules } });
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'agent' };
+  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];
+  const body = { metadata: { name: 'agent' }, roleRef, subjects };
+  await admin.ask({ method: 'POST', path: BINDINGS, body });
+}
+
+export async function forbidAgent(admin: ApiServer): Promise<void> {
+  await admin.ask({ method: 'DELETE', path: `${BINDINGS}/agent` });
+}
+
+/** Lets the user `agent` read one Secret and no other. */
+export async function allowSecret(admin: ApiServer, namespace: string, name: string): Promise<void> {
+  const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
+  const rules = [
+    { apiGroups: [''], resources: ['secrets'], resourceNames: [name], verbs: ['get', 'list', 'watch'] },
+  ];
+  await admin.ask({ method: 'POST', path: `${path}/roles`, body: { metadata: { name }, rules } });
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name };
+  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];
+  await admin.ask({
+    method: 'POST',
+    path: `${path}/rolebindings`,
+    body: { metadata: { name }, roleRef, subjects },
+  });
+}
