@@ -16,6 +16,7 @@ export function chainsOf(policy: Policy): readonly Chain[] {
     ...mediationChains(policy),
     targets(policy, taps),
     redirected(policy, taps),
+    unanswered(taps),
     toHost(policy, taps),
     fromHost(taps),
     routed(taps),
@@ -105,6 +106,20 @@ function redirected({ gateway, resolvers }: Policy, taps: string): Chain {
 }
 
 /**
+ * What is for the proxy and was not redirected, or not by us, has no listener or belongs to a connection from
+ * before. Told here, because without the mark to leave the routing would drop it without a word.
+ */
+function unanswered(taps: string): Chain {
+  return {
+    name: 'unanswered',
+    lines: [
+      'type filter hook prerouting priority dstnat + 10; policy accept;',
+      `iifname ${taps} meta mark & ${PROXIED_MARK} != 0 fib daddr type != local goto refused`,
+    ],
+  };
+}
+
+/**
  * The last door before the host's own sockets, whoever sent the packet here. A listener is reached by its own
  * guest, and only through the port that leads there now: translations outlive the listener they were made for.
  */
@@ -144,7 +159,7 @@ function fromHost(taps: string): Chain {
 /**
  * In only as an answer: other guests, of another installation too, do not get in. Invalid packets would leave
  * with the guest's own address, because nothing translates them. The segment size follows the route: a guest's
- * MTU is 1500. What is for the proxy and comes here has no listener, or belongs to a connection from before.
+ * MTU is 1500.
  */
 function routed(taps: string): Chain {
   return {
@@ -152,7 +167,6 @@ function routed(taps: string): Chain {
     lines: [
       'type filter hook forward priority filter; policy accept;',
       `iifname ${taps} ct state invalid drop`,
-      `iifname ${taps} meta mark & ${PROXIED_MARK} != 0 goto refused`,
       `iifname ${taps} tcp flags syn / syn,rst tcp option maxseg size set rt mtu`,
       `iifname ${taps} iifname vmap @departures`,
       `oifname ${taps} ct direction original drop`,
