@@ -20,7 +20,7 @@ export async function connectGuest(
 ): Promise<void> {
   let name = '';
   try {
-    const host = connectedHost(request);
+    const host = connectedHost(request, policyOf(visit.guest).gateway);
     name = host.name;
     const far = await prepared(visit, host);
     if (socket.destroyed) {
@@ -42,12 +42,13 @@ export async function connectGuest(
   }
 }
 
-function connectedHost(request: IncomingMessage): Host {
+/** The target alone says where to; a Host header may repeat it, or name this proxy as undici's ProxyAgent does. */
+function connectedHost(request: IncomingMessage, proxy: string): Host {
   const at = readAuthority(request.url ?? '');
   if (at === undefined) throw refusal('BadHost', 'CONNECT needs a host and a port');
   if (at.port !== 443) throw refusal('PortRefused', 'tunnels lead to port 443 only');
   const { host: named } = request.headers;
-  if (named !== undefined && readAuthority(named)?.host.name !== at.host.name)
+  if (named !== undefined && ![at.host.name, proxy].includes(readAuthority(named)?.host.name ?? ''))
     throw refusal('HostMismatch', 'CONNECT and its Host header name two hosts');
   return at.host;
 }

@@ -166,6 +166,12 @@ test('CONNECT: target and Host have to agree, and no tunnel inside a tunnel', as
   expect(answer).toMatch(/^HTTP\/1.1 405/);
 });
 
+test('CONNECT: a Host that names the proxy itself, as undici sends it, is no second target', async () => {
+  const socket = await guest.dial('explicit');
+  const head = `CONNECT api.test:443 HTTP/1.1\r\nHost: ${guest.policy.gateway}:3128\r\n\r\n`;
+  expect(await raw(socket, head, /\r\n\r\n/)).toMatch(/^HTTP\/1.1 200/);
+});
+
 test('H12: a ClientHello that comes together with CONNECT is not lost', async () => {
   const hello = await helloFor('api.test');
   const socket = await guest.dial('explicit');
