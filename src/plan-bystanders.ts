@@ -8,6 +8,9 @@ import type { Shaping } from './machine/network.ts';
 import { pathsFor } from './machine/paths.ts';
 import type { Roots } from './machine/paths.ts';
 import type { InstanceRecord } from './machine/record.ts';
+import { mediationWanted } from './plan/mediation.ts';
+import { isRecorded } from './plan/plan.ts';
+import type { RecordedWorld, World } from './plan/world.ts';
 
 export type Bystander = {
   readonly roots: Roots;
@@ -54,6 +57,31 @@ export function bystanderEyes(bystander: Bystander): Pick<Eyes, 'drivers' | 'net
     },
   };
 }
+
+/**
+ * Mediation as the record of a running guest has it: its proxy answers to the controller alone. Ports and CA do
+ * not matter to a plan; that they are there does.
+ */
+export function supposeMediated(world: World): World {
+  if (!isRecorded(world) || world.machine.state !== 'running' || world.guest.state !== 'started')
+    return world;
+  const { policyRevision: revision } = world.record;
+  if (revision === undefined) return world;
+  const supposed: RecordedWorld = {
+    ...world,
+    egress: { policy: { state: 'in-force', revision, ports: SOME_PORTS, authority: SOME_AUTHORITY } },
+    guest: {
+      ...world.guest,
+      trust: { state: 'installed', fingerprint: SOME_AUTHORITY.fingerprint },
+    },
+  };
+  const mediation = mediationWanted(supposed);
+  const guard = { state: 'guarded', ...(mediation === undefined ? {} : { mediation }) } as const;
+  return { ...supposed, network: { ...supposed.network, guard } };
+}
+
+const SOME_PORTS = { explicit: 1, tls: 2, http: 3, dns: 4 };
+const SOME_AUTHORITY = { certificate: '', fingerprint: 'supposed' };
 
 async function machineAt(identityPath: string, bootId: string): Promise<MachineState> {
   const process = identityIn(await readIfThere(identityPath));

@@ -16,7 +16,7 @@ import type { InstanceId, InstanceKey } from './machine/ids.ts';
 import type { Shaping } from './machine/network.ts';
 import { SHARED_GID } from './machine/owner.ts';
 import { openAddressPool } from './network/address-pool.ts';
-import { bystanderEyes } from './plan-bystanders.ts';
+import { bystanderEyes, supposeMediated } from './plan-bystanders.ts';
 import { foresee } from './plan/foresee.ts';
 import { isRecorded } from './plan/plan.ts';
 import { pendingOf } from './plan/wishes.ts';
@@ -41,7 +41,7 @@ export async function planFiles(
   const planned: PlannedInstance[] = [];
   for (const { key, says } of valid) {
     if (says.is !== 'instance') continue;
-    const world = await look(key, signal);
+    const world = supposeMediated(await look(key, signal));
     const pendingFields = isRecorded(world) ? pendingOf(world) : [];
     planned.push({ key, rounds: foresee(world), pendingFields });
   }

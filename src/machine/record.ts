@@ -55,6 +55,8 @@ export type InstanceRecord = {
   readonly credentials?: Readonly<
     Record<string, { readonly digest: string; readonly generation: number; readonly rotatedAt: number }>
   >;
+  /** The policy that the proxy was last seen to have, by its revision. */
+  readonly policyRevision?: string;
   /** The annotation `hypeman.dev/restartedAt` as of the last start. */
   readonly restartedAt?: string;
 };

@@ -197,7 +197,7 @@ export function mediatedWorld(changes: Partial<World> = {}): World {
   const credentials = { API_KEY: { digest: 'digest-of-key', generation: 1, rotatedAt: NOW - 3_600_000 } };
   return runningWorld({
     desired: mediated(),
-    record: aRecord({ image: pinned(), run: aRun(MEDIATED), credentials }),
+    record: aRecord({ image: pinned(), run: aRun(MEDIATED), credentials, policyRevision: 'revision-1' }),
     network: {
       tap: { state: 'up', name: IDENTITY.tap },
       guard: { state: 'guarded', mediation: { mode: 'all', ports: PORTS } },

@@ -6,10 +6,11 @@ import { met, unmet } from '../verdict.ts';
 import type { RecordedWorld } from '../world.ts';
 import { PREPARING } from './overlay.ts';
 
-/** A rotation is on record once the proxy has it: that is when it counts. */
+/** A rotation, or another rule, is on record once the proxy has it: that is when it counts. */
 export const credentialsRecorded: Rung<RecordedWorld> = (world) => {
   const record = credentialsNoted(world);
-  return isSame(record.credentials, world.record.credentials)
+  const isNoted = record.policyRevision === world.record.policyRevision;
+  return isNoted && isSame(record.credentials, world.record.credentials)
     ? met
     : unmet('Preparing', PREPARING, { kind: 'write-record', record });
 };
@@ -19,7 +20,8 @@ export function credentialsNoted(world: RecordedWorld): InstanceRecord {
   const { record, desired, now } = world;
   if (desired.credentials.is !== 'ready' || policyWanted(world) === undefined || !isPolicyCurrent(world))
     return record;
-  return withCredentials(record, desired.credentials.digests, now);
+  const { digests, revision } = desired.credentials;
+  return { ...withCredentials(record, digests, now), policyRevision: revision };
 }
 
 type Noted = InstanceRecord['credentials'];

@@ -166,7 +166,8 @@ describe('under a guest that runs', () => {
     expect(stepsOf(put)).toEqual(['guard all 40001']);
     const guarded = { ...put, network: guardOf('all', 40_001) };
     expect(plan(guarded).actions).toMatchObject([{ kind: 'write-record' }]);
-    const noted = { ...guarded, record: aRecord({ image: pinned(), run: aRun(), credentials: NOTED }) };
+    const written = { credentials: NOTED, policyRevision: 'revision-1' };
+    const noted = { ...guarded, record: aRecord({ image: pinned(), run: aRun(), ...written }) };
     expect(plan(noted)).toMatchObject({
       actions: [{ kind: 'trust-authority', authority: AUTHORITY }],
       lookAgainMs: 10_000,
