@@ -21,7 +21,7 @@ function fromOutside(policyRevision?: string): ReturnType<typeof supposeMediated
     network: { ...running.network, guard: { state: 'guarded' } },
     guest: {
       state: 'started',
-      startedAt: STARTED.state === 'started' ? STARTED.startedAt : 0,
+      startedAt: STARTED.startedAt,
       agentReady: true,
     },
   });
