@@ -1,5 +1,8 @@
 import { benchBoot } from './boot.ts';
+import { benchFleet } from './egress-fleet.ts';
+import { benchMinting } from './egress-minting.ts';
 import { benchEgressProxy } from './egress-proxy.ts';
+import { benchRotation } from './egress-rotation.ts';
 import type { BenchResult } from './figures.ts';
 import { machineText } from './figures.ts';
 import { benchReconcile } from './reconcile.ts';
@@ -9,6 +12,9 @@ import { benchStandby } from './standby.ts';
 const BENCHES: Readonly<Record<string, (say: (text: string) => void) => Promise<BenchResult>>> = {
   boot: benchBoot,
   egress: benchEgressProxy,
+  'egress-fleet': benchFleet,
+  'egress-minting': benchMinting,
+  'egress-rotation': benchRotation,
   reconcile: benchReconcile,
   standby: benchStandby,
 };

@@ -1,18 +1,24 @@
 import type { Readable, Writable } from 'node:stream';
 
 /**
- * Moves bytes at the pace of the slower side, and calls `onEnd` after the last one. With `stallMs`, calls
- * `onStall` when the source sends nothing for so long although the sink would take it.
+ * Moves bytes at the pace of the slower side, and calls `onEnd` after the last one. `write` writes in place
+ * of the sink's own. With `stallMs`, calls `onStall` when the source sends nothing for so long although the sink
+ * would take it.
  */
 export function pump(
   source: Readable,
   sink: Writable,
-  then: { onEnd(): void; readonly stallMs?: number; onStall?(): void },
+  then: {
+    onEnd(): void;
+    write?(chunk: Buffer): boolean;
+    readonly stallMs?: number;
+    onStall?(): void;
+  },
 ): void {
   const stall = stallTimer(then);
   source.on('data', (chunk: Buffer) => {
     stall.moved();
-    if (sink.writable && !sink.write(chunk)) {
+    if (sink.writable && !(then.write?.(chunk) ?? sink.write(chunk))) {
       source.pause();
       stall.stop();
     }

@@ -1,0 +1,121 @@
+import { writeFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Line, backwards, openTo } from './egress/load.ts';
+import { GRANTED, benchPolicy, openBenchStage } from './egress/stage.ts';
+import type { BenchStage } from './egress/stage.ts';
+import { figureOf, quantileOf } from './figures.ts';
+import type { BenchResult } from './figures.ts';
+
+const ROTATIONS = 50;
+const PER_SECOND = 1000;
+const LINES = 32;
+const EVERY_MS = 100;
+
+type Seen = { readonly sentAt: number; readonly heardAt: number; readonly value: number | undefined };
+/** When a value was put, and when the proxy said that it is in force. */
+type Rotation = { readonly putAt: number; readonly ackAt: number };
+
+/** A thousand requests a second on open connections while the value is changed fifty times. */
+export async function benchRotation(say: (text: string) => void): Promise<BenchResult> {
+  const stage = await openBenchStage();
+  try {
+    const { ports, certificate } = await stage.egress.put(policyOf(0), 'r0');
+    await stage.pinned();
+    writeFileSync(`${stage.root}/guest-ca.pem`, certificate);
+    const load = startLoad(ports.explicit, certificate);
+    await sleep(1000);
+    const rotations = await rotate(stage);
+    const { seen, failed } = await load.stop();
+    say(`${seen.length} requests, ${rotations.length} rotations`);
+    return { name: 'egress-rotation', aims: aimsOf(seen, failed, rotations) };
+  } finally {
+    await stage.close();
+  }
+}
+
+function policyOf(value: number) {
+  return benchPolicy({ generation: value }, `value-${value}-of-many`);
+}
+
+async function rotate({ egress }: BenchStage): Promise<readonly Rotation[]> {
+  const rotations: Rotation[] = [{ putAt: 0, ackAt: 0 }];
+  for (let value = 1; value <= ROTATIONS; value += 1) {
+    const putAt = performance.now();
+    await egress.put(policyOf(value), `r${value}`);
+    rotations.push({ putAt, ackAt: performance.now() });
+    await sleep(EVERY_MS);
+  }
+  return rotations;
+}
+
+function startLoad(port: number, ca: string) {
+  const seen: Seen[] = [];
+  const ended = new AbortController();
+  let failed = 0;
+  const context = createSecureContext({ ca });
+  const to = { way: 'connect', address: '127.0.0.1', port, host: GRANTED } as const;
+  const one = async (): Promise<void> => {
+    const line = new Line(await openTo(to, context), GRANTED);
+    let next = performance.now();
+    while (!ended.signal.aborted) {
+      const sentAt = performance.now();
+      try {
+        const body = await line.get();
+        seen.push({ sentAt, heardAt: performance.now(), value: valueIn(body) });
+      } catch {
+        failed += 1;
+        return;
+      }
+      // Behind its time it asks again at once, so that the rate is kept.
+      next += (LINES * 1000) / PER_SECOND;
+      if (next > performance.now()) await sleep(next - performance.now());
+    }
+    line.end();
+  };
+  const lines = Promise.all(Array.from({ length: LINES }, one));
+  return {
+    stop: async () => {
+      ended.abort();
+      await lines;
+      return { seen, failed };
+    },
+  };
+}
+
+/** Undefined for anything but one whole value. */
+function valueIn(body: string): number | undefined {
+  const saw = backwards(/"saw":"([^"]*)"/.exec(body)?.[1] ?? '');
+  const value = /^Bearer value-(\d+)-of-many$/.exec(saw)?.[1];
+  return value === undefined ? undefined : Number(value);
+}
+
+function aimsOf(seen: readonly Seen[], failed: number, rotations: readonly Rotation[]) {
+  const mixed = seen.filter(({ value }) => value === undefined).length;
+  const stale = seen.filter(
+    ({ sentAt, value }) => value !== undefined && sentAt > (rotations[value + 1]?.ackAt ?? Infinity),
+  ).length;
+  const firstUse = rotations.slice(1).map(({ putAt }, at) => {
+    const used = seen.filter(({ value }) => value === at + 1).map(({ heardAt }) => heardAt);
+    return Math.min(...used) - putAt;
+  });
+  const none = { aim: 'none', isMet: (count: number) => count === 0 };
+  const seconds = ((seen.at(-1)?.heardAt ?? 0) - (seen[0]?.heardAt ?? 0)) / 1000;
+  const p99 = quantileOf(firstUse, 0.99);
+  return [
+    figureOf('requests/s', seen.length / seconds, '1/s'),
+    figureOf('failed requests', failed, '', { aim: none.aim, met: none.isMet(failed) }),
+    figureOf('mixed values', mixed, '', { aim: none.aim, met: none.isMet(mixed) }),
+    figureOf('old values after the acknowledgement', stale, '', { aim: none.aim, met: none.isMet(stale) }),
+    figureOf(
+      'put to acknowledgement p50',
+      quantileOf(
+        rotations.slice(1).map(({ putAt, ackAt }) => ackAt - putAt),
+        0.5,
+      ),
+      'ms',
+    ),
+    figureOf('put to first use p50', quantileOf(firstUse, 0.5), 'ms'),
+    figureOf('put to first use p99', p99, 'ms', { aim: 'under 50', met: p99 < 50 }),
+  ];
+}
