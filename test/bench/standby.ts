@@ -59,8 +59,8 @@ async function timesFor(stage: QemuStage, facts: QemuFacts, memoryBytes: number)
       times.settle.push(await timed(() => settleSnapshot(ours.paths.standby, stage.bootId)));
       times.restore.push(await timed(() => keeper.restore(ours, { kind: 'standby' }, signal)));
       await counting(stage, ours);
+      await forkTimes(stage, { keeper, parts, times });
     }
-    for (let round = 0; round < ROUNDS; round += 1) await forkTimes(stage, { keeper, parts, times });
   } finally {
     await bare.end();
     await stage.driver().kill(ours, signal);

@@ -1,4 +1,4 @@
-import { readIfThere, removeFile, removeTree, statIfThere, writeAtomically } from '../../host/files.ts';
+import { readIfThere, removeFile, removeTree, replaceFile, statIfThere } from '../../host/files.ts';
 import { allPids, argumentsOf, identityOf, isAlive } from '../../host/processes.ts';
 import type { MachineRef } from '../../machine/driver.ts';
 import type { InstanceId } from '../../machine/ids.ts';
@@ -7,9 +7,12 @@ import type { InstancePaths } from '../../machine/paths.ts';
 import { parseFields } from './fields.ts';
 import { controlChardevFor, initrdOf, nameFor } from './translate.ts';
 
-/** Written as soon as a VMM exists, so that the next controller finds it again. */
+/**
+ * Written as soon as a VMM exists, so that the next controller finds it again. Not forced to disk: no VMM
+ * outlives the host.
+ */
 export async function recordVmm(paths: InstancePaths, identity: ProcessIdentity): Promise<void> {
-  await writeAtomically(paths.vmmIdentity, `${JSON.stringify(identity)}\n`);
+  await replaceFile(paths.vmmIdentity, `${JSON.stringify(identity)}\n`);
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Machine } from '../../machine/machine.ts';
 import type { SnapshotPaths } from '../../machine/snapshot-paths.ts';
 import { shapeOf } from '../../machine/snapshot.ts';
 import { saveDevices } from './device-state.ts';
-import { freezeMemory, shareMemory } from './frozen.ts';
+import { freezeMemory, shareFile } from './frozen.ts';
 import { writerOf } from './house.ts';
 import type { House } from './house.ts';
 import type { Session } from './session.ts';
@@ -60,7 +60,7 @@ export async function capture(house: House, wanted: Capture, signal: AbortSignal
   let pausedAt: number | undefined;
   try {
     return await orDiskFull(machine.paths.directory, 'keep the memory of a machine', async () => {
-      if (memory.kind === 'own') await shareMemory(machine.paths.memory, draft.memory);
+      if (memory.kind === 'own') await shareFile(machine.paths.memory, draft.memory);
       else await cloneFile(machine.paths.memory, draft.memory);
       signal.throwIfAborted();
       pausedAt = performance.now();

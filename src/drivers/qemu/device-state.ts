@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import { open, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HypemanError } from '../../errors.ts';
 import { removeFile } from '../../host/files.ts';
@@ -38,7 +36,11 @@ export async function loadDevices(
   { paths, deviceState }: { readonly paths: InstancePaths; readonly deviceState: string },
   signal: AbortSignal,
 ): Promise<void> {
-  await pipeline(createReadStream(deviceState), await connectUnix(incomingSocketOf(paths)), { signal });
+  const bytes = await readFile(deviceState);
+  const stream = await connectUnix(incomingSocketOf(paths));
+  // It hangs up when it has read what it needs. Whether it took it is for its state to tell.
+  stream.on('error', () => undefined);
+  stream.end(bytes);
   const end = Date.now() + LOADED_WITHIN_MS;
   while ((await session.state()).state !== 'paused') {
     signal.throwIfAborted();
@@ -46,6 +48,7 @@ export async function loadDevices(
       throw new HypemanError('transient', 'SnapshotUnusable', 'it did not take the device state in time');
     await delay(LOAD_LOOK_MS);
   }
+  stream.destroy();
 }
 
 /** The writer is the VMM: what it left under the name may be a link, a pipe, or of any size. */

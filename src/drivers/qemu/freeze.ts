@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks';
 import { HypemanError } from '../../errors.ts';
-import { cloneFile } from '../../host/clone-file.ts';
 import { ensureDirectory, removeTree } from '../../host/files.ts';
 import { commitSnapshot, openDraft, readSnapshot } from '../../host/snapshot-files.ts';
 import type { FreezeOptions, Frozen } from '../../machine/driver.ts';
@@ -8,7 +7,7 @@ import type { Machine } from '../../machine/machine.ts';
 import type { SnapshotPaths } from '../../machine/snapshot-paths.ts';
 import { capture, heldMemoryOf } from './capture.ts';
 import type { HeldMemory } from './capture.ts';
-import { freezeMemory, shareMemory } from './frozen.ts';
+import { freezeMemory, shareFile } from './frozen.ts';
 import type { House } from './house.ts';
 import { restore } from './restore.ts';
 import { refuseUnless } from './suspend.ts';
@@ -72,8 +71,8 @@ async function freezeStandby(house: House, wanted: Freezing, signal: AbortSignal
   const draft = await openDraft(base);
   try {
     await freezeMemory(standby.memory, await house.installation.facts(signal), house.sharedGid);
-    await shareMemory(standby.memory, draft.memory);
-    await cloneFile(standby.deviceState, draft.deviceState);
+    await shareFile(standby.memory, draft.memory);
+    await shareFile(standby.deviceState, draft.deviceState);
     await ensureDirectory(draft.disks);
     await copyDisks(draft.disks);
     const words = { ...seen.manifest, createdAt: Date.now() };

@@ -19,8 +19,8 @@ export async function freezeMemory(memory: string, facts: QemuFacts, sharedGid: 
   await chown(memory, 0, sharedGid);
 }
 
-/** A second name for a memory. Whoever goes last takes the file with them: no count to keep. */
-export async function shareMemory(from: string, to: string): Promise<void> {
+/** A second name for a part of a snapshot. Whoever goes last takes the file with them: no count to keep. */
+export async function shareFile(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {

@@ -18,7 +18,7 @@ import { confined, deviceGroups } from './confinement.ts';
 import { loadDevices } from './device-state.ts';
 import { startFailure } from './failure.ts';
 import type { FailedStart } from './failure.ts';
-import { shareMemory } from './frozen.ts';
+import { shareFile } from './frozen.ts';
 import { Session } from './session.ts';
 import type { SessionListener } from './session.ts';
 import { argvFor, hasMemoryFile, initrdOf, memoryMibOf } from './translate.ts';
@@ -26,7 +26,7 @@ import type { Origin, QemuFacts } from './translate.ts';
 
 /** From the first instruction to an answer: 0.3 s at rest; many at once on a small host take turns. */
 const ANSWERS_WITHIN_MS = 30_000;
-const SOCKET_LOOK_MS = 10;
+const SOCKET_LOOK_MS = 2;
 const KILLED_WITHIN_MS = 10_000;
 /** The kernel looks for the next archive at a multiple of four (init/initramfs.c). */
 const ARCHIVE_ALIGNMENT = 4;
@@ -125,7 +125,7 @@ async function prepare({ machine, from }: Launch): Promise<void> {
   await removeTraces(paths);
   try {
     await makeFiles(machine);
-    if (from !== undefined) await shareMemory(from.memory, paths.memory);
+    if (from !== undefined) await shareFile(from.memory, paths.memory);
     else if (hasMemoryFile(machine, 'boot')) await makeMemory(machine);
     if (from === undefined) await makeInitrd(machine);
   } catch (error) {
