@@ -10,6 +10,7 @@ import type { InstanceId } from '../../src/machine/ids.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { ownerFor, SHARED_GID } from '../../src/machine/owner.ts';
 import { basePathsFor, pathsFor } from '../../src/machine/paths.ts';
+import type { SnapshotPaths } from '../../src/machine/snapshot-paths.ts';
 import type { MemoryStage } from '../conformance/memory-suite.ts';
 import { plainKernel } from './plain-kernel.ts';
 
@@ -19,6 +20,9 @@ export type QemuStage = MemoryStage & {
   readonly base: string;
   /** Parts of a machine put in place of the usual ones. */
   machineWith(parts: Partial<Machine>): Promise<Machine>;
+  /** As `keptMachine` and `newBase`, with another state directory. */
+  keptMachineIn(state: string): Promise<Machine>;
+  newBaseIn(state: string): SnapshotPaths;
   /** The processes whose arguments name this machine. */
   pidsOf(ref: MachineRef): Promise<readonly number[]>;
 };
@@ -77,6 +81,10 @@ export async function openQemuStage(): Promise<QemuStage> {
     machines.push(machine);
     return Promise.resolve(machine);
   };
+  const newBaseIn = (state: string): SnapshotPaths => {
+    bases += 1;
+    return basePathsFor({ ...roots, state }, snapshotId(`base${bases}`));
+  };
   const signalAll = async (ref: MachineRef, signal: NodeJS.Signals): Promise<void> => {
     for (const pid of await pidsOf(ref)) process.kill(pid, signal);
   };
@@ -88,10 +96,13 @@ export async function openQemuStage(): Promise<QemuStage> {
     forkOf: ({ memoryBytes, vcpus, disks }) => machineWith({ ...KEPT, memoryBytes, vcpus, disks }),
     countOf: async ({ paths }) =>
       Number(/.*counted (\d+)\r?\n/s.exec((await readIfThere(paths.consoleLog)) ?? '')?.[1] ?? 0),
-    newBase: () => {
-      bases += 1;
-      return basePathsFor(roots, snapshotId(`base${bases}`));
+    keptMachineIn: async (state) => {
+      const machine = await machineWith(KEPT);
+      await mkdir(`${state}/instances`, { recursive: true, mode: 0o711 });
+      return { ...machine, paths: pathsFor({ ...roots, state }, machine.id) };
     },
+    newBase: () => newBaseIn(base),
+    newBaseIn,
     snapshotAt: async (paths) => (await readSnapshot(paths, bootId)).state,
     discard: discardSnapshot,
     impossibleMachine: () => machineWith({ kernel: `${base}/no-such-kernel` }),
