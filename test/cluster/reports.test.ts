@@ -3,7 +3,7 @@ import { valueAt } from '../../src/api/raw.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
 import { eventually, installCrd, listenAndStart, makeYard, NODE } from '../support/cluster-stage.ts';
-import { readyMessageIn, statusSaying } from '../support/cluster-stage.ts';
+import { must, readyMessageIn, statusSaying } from '../support/cluster-stage.ts';
 import type { Listening, Yard } from '../support/cluster-stage.ts';
 
 const missing = controlPlaneMissing();
@@ -106,5 +106,20 @@ describe.skipIf(missing !== undefined)(`reports to an API server ${missing ?? ''
     });
     const [one] = await yard.events();
     expect(one).toMatchObject({ regarding: { kind: 'Instance', name: 'web' }, reportingInstance: NODE });
+  });
+
+  test('a namespace that is deleted takes its Instances along, one step after the other', async () => {
+    const names = ['a', 'b'];
+    for (const name of names) await yard.create(name);
+    for (const name of names) await declared(name, 'wanted');
+    const path = `/api/v1/namespaces/${yard.namespace}`;
+    await must(plane.admin, { method: 'DELETE', path });
+    for (const name of names) await declared(name, 'gone');
+    // No Event can be made in a namespace that ends: the status is written all the same.
+    const event = { type: 'Normal', reason: 'Stopped', message: 'stopped', at: Date.now() } as const;
+    await agent.source.report(yard.key('a'), statusSaying('is being removed'), [event]);
+    expect(readyMessageIn((await yard.read('a')).body)).toBe('is being removed');
+    for (const name of names) await agent.source.forget(yard.key(name));
+    await eventually(async () => (await plane.admin.ask({ method: 'GET', path })).status === 404, 60_000);
   });
 });

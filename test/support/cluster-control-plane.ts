@@ -22,6 +22,14 @@ export function controlPlaneMissing(): string | undefined {
   return `no ${missing.join(', ')}: run test/cluster/tools/build-control-plane.sh core`;
 }
 
+const CRD_SERVER = 'apiextensions-apiserver';
+
+/** Why there can be no current server for custom resources. */
+export function crdServerMissing(): string | undefined {
+  if (existsSync(`${BIN}/${CRD_SERVER}`)) return controlPlaneMissing();
+  return `no ${CRD_SERVER}: run test/cluster/tools/build-control-plane.sh crd`;
+}
+
 /** etcd, kube-apiserver and kube-controller-manager 1.20 on loopback, with a directory of their own. */
 export type ControlPlane = {
   readonly directory: string;
@@ -32,6 +40,8 @@ export type ControlPlane = {
   kubeconfig(user: 'admin' | 'agent', port?: number): Promise<string>;
   stopApiServer(): Promise<void>;
   startApiServer(): Promise<void>;
+  /** A current server for custom resources beside it, spoken to directly: CEL, strict validation. */
+  startCrdServer(): Promise<ApiServer>;
   /** Forgets every version but the last, as etcd does every five minutes. */
   compact(): Promise<void>;
   close(): Promise<void>;
@@ -40,7 +50,7 @@ export type ControlPlane = {
 export async function startControlPlane(): Promise<ControlPlane> {
   const directory = await mkdtemp(`${tmpdir()}/hm-cluster-`);
   await makeCertificates(directory);
-  const [etcdPort = 0, peerPort = 0, port = 0, managerPort = 0] = await freePorts(4);
+  const [etcdPort = 0, peerPort = 0, port = 0, managerPort = 0, crdPort = 0] = await freePorts(5);
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
   const running = new Map<string, ChildProcess>();
   await mkdir(`${directory}/etcd`);
@@ -67,10 +77,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
   }
   async function startApiServer(): Promise<void> {
     await start('kube-apiserver', apiServerFlags(directory, etcdUrl, port));
-    await until('kube-apiserver', directory, async () => {
-      const { status } = await admin.ask({ method: 'GET', path: '/readyz' });
-      return status === 200;
-    });
+    await until('kube-apiserver', directory, () => isReady(admin));
   }
 
   await start('etcd', etcdFlags(directory, etcdUrl, peerPort));
@@ -85,6 +92,13 @@ export async function startControlPlane(): Promise<ControlPlane> {
     kubeconfig,
     startApiServer,
     stopApiServer: () => stop('kube-apiserver'),
+    startCrdServer: async () => {
+      await start(CRD_SERVER, crdServerFlags(directory, etcdUrl, await kubeconfig('admin'), crdPort));
+      const path = await kubeconfig('admin', crdPort);
+      const api = new KeptAliveApi(openClusterAccess({ is: 'kubeconfig', path }));
+      await until(CRD_SERVER, directory, () => isReady(api));
+      return api;
+    },
     compact: async () => {
       const etcdctl = (...args: readonly string[]): ReturnType<typeof runCommand> =>
         runCommand(`${BIN}/etcdctl`, ['--endpoints', etcdUrl, ...args], { env: { ETCDCTL_API: '3' } });
@@ -95,10 +109,14 @@ export async function startControlPlane(): Promise<ControlPlane> {
     },
     close: async () => {
       admin.close();
-      for (const name of ['kube-controller-manager', 'kube-apiserver', 'etcd']) await stop(name);
+      for (const name of [...running.keys()].reverse()) await stop(name);
       await rm(directory, { recursive: true });
     },
   };
+}
+
+async function isReady(api: ApiServer): Promise<boolean> {
+  return (await api.ask({ method: 'GET', path: '/readyz' })).status === 200;
 }
 
 function etcdFlags(directory: string, url: string, peerPort: number): readonly string[] {
@@ -136,6 +154,25 @@ function managerFlags(directory: string, kubeconfig: string, port: number): read
     `--service-account-private-key-file=${directory}/accounts.key`,
     `--root-ca-file=${directory}/ca.crt`,
     '--controllers=*,-nodeipam,-cloud-node-lifecycle,-service,-route',
+  ];
+}
+
+function crdServerFlags(
+  directory: string,
+  etcdUrl: string,
+  kubeconfig: string,
+  port: number,
+): readonly string[] {
+  return [
+    ...[`--etcd-servers=${etcdUrl}`, '--etcd-prefix=/crds'],
+    ...['--bind-address=127.0.0.1', `--secure-port=${port}`],
+    `--tls-cert-file=${directory}/server.crt`,
+    `--tls-private-key-file=${directory}/server.key`,
+    `--client-ca-file=${directory}/ca.crt`,
+    ...['', 'authentication-', 'authorization-'].map((part) => `--${part}kubeconfig=${kubeconfig}`),
+    // Their APIs are not on a 1.20 server.
+    '--enable-priority-and-fairness=false',
+    '--disable-admission-plugins=ValidatingAdmissionPolicy,MutatingAdmissionPolicy,ValidatingAdmissionWebhook,MutatingAdmissionWebhook',
   ];
 }
 

@@ -1,15 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { parseAllDocuments } from 'yaml';
+import type { Mapping } from '../../src/api/raw.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
 
 const ROLES = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
 const BINDINGS = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
 
-/** Gives the user `agent` what the manifests give the agent, but for Secrets. */
+const RIGHTS = new URL('../../manifests/base/agent-rights.yaml', import.meta.url);
+
+/** Gives the user `agent` what the manifests give the agent's service account, and nothing more. */
 export async function allowAgent(admin: ApiServer): Promise<void> {
-  const rules = [
-    { apiGroups: ['hypeman.dev'], resources: ['instances'], verbs: ['get', 'list', 'watch', 'patch'] },
-    { apiGroups: ['hypeman.dev'], resources: ['instances/status'], verbs: ['patch'] },
-    { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
-  ];
+  const documents = parseAllDocuments(readFileSync(RIGHTS, 'utf8')).map((one) => one.toJS() as Mapping);
+  const rules = documents.find(({ kind }) => kind === 'ClusterRole')?.rules;
   await admin.ask({ method: 'POST', path: ROLES, body: { metadata: { name: 'agent' }, rules } });
   const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'agent' };
   const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];

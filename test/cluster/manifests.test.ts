@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { textAt, valueAt } from '../../src/api/raw.ts';
+import type { Mapping } from '../../src/api/raw.ts';
+import { runCommand } from '../../src/host/exec.ts';
+import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
+import type { ControlPlane } from '../support/cluster-control-plane.ts';
+import { must } from '../support/cluster-stage.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const missing = controlPlaneMissing();
+const AGENT = 'system:serviceaccount:hypeman-system:hypeman-agent';
+
+describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
+  let plane: ControlPlane;
+
+  beforeAll(async () => {
+    plane = await startControlPlane();
+  });
+  afterAll(async () => {
+    await plane.close();
+  });
+
+  async function kubectl(...args: readonly string[]): Promise<string> {
+    const config = ['--kubeconfig', await plane.kubeconfig('admin')];
+    const { exitCode, stdout, stderr } = await runCommand('kubectl', [...config, ...args], {
+      env: { HOME: plane.directory },
+    });
+    if (exitCode !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+  async function built(path: string): Promise<readonly Mapping[]> {
+    return parseAllDocuments(await kubectl('kustomize', `${ROOT}manifests/${path}`)).map(
+      (one) => one.toJS() as Mapping,
+    );
+  }
+  function find(documents: readonly Mapping[], kind: string): Mapping {
+    return documents.find((one) => one.kind === kind) ?? {};
+  }
+
+  // 1.20 knows no x-kubernetes-validations: kubectl's own check would refuse the CRD for it.
+  test.each(['base', 'overlays/development'])(
+    '%s applies to the oldest server, twice alike',
+    async (path) => {
+      const first = await kubectl('apply', '--validate=false', '-k', `${ROOT}manifests/${path}`);
+      expect(first).toContain('customresourcedefinition.apiextensions.k8s.io/instances.hypeman.dev');
+      expect(first).toContain('daemonset.apps/hypeman-agent');
+      const second = await kubectl('apply', '--validate=false', '-k', `${ROOT}manifests/${path}`);
+      const changed = second.split('\n').filter((line) => line !== '' && !line.endsWith(' unchanged'));
+      // What 1.20 drops from the CRD differs each time.
+      expect(changed.filter((line) => !line.startsWith('customresourcedefinition'))).toEqual([]);
+    },
+  );
+
+  async function may(verb: string, group: string, resource: string, namespace = 'default'): Promise<boolean> {
+    const [name, subresource] = resource.split('/');
+    const body = {
+      spec: { user: AGENT, resourceAttributes: { verb, group, resource: name, subresource, namespace } },
+    };
+    const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+    const answer = await must(plane.admin, { method: 'POST', path, body });
+    return valueAt(answer, ['status', 'allowed']) === true;
+  }
+
+  test('the agent may do what it does, and nothing else', async () => {
+    for (const verb of ['get', 'list', 'watch', 'patch'])
+      expect(await may(verb, 'hypeman.dev', 'instances'), verb).toBe(true);
+    expect(await may('patch', 'hypeman.dev', 'instances/status')).toBe(true);
+    expect(await may('create', 'events.k8s.io', 'events')).toBe(true);
+    for (const verb of ['create', 'update', 'delete', 'deletecollection'])
+      expect(await may(verb, 'hypeman.dev', 'instances'), verb).toBe(false);
+    for (const [group, resource] of [
+      ['', 'secrets'],
+      ['', 'pods'],
+      ['', 'nodes'],
+      ['', 'configmaps'],
+      ['rbac.authorization.k8s.io', 'clusterroles'],
+    ] as const)
+      for (const verb of ['get', 'list', 'watch', 'create', 'patch'])
+        expect(await may(verb, group, resource), `${verb} ${resource}`).toBe(false);
+  });
+
+  test('Secrets are read where their owner says so, and nowhere else', async () => {
+    await kubectl('create', 'namespace', 'shop');
+    await kubectl(
+      ...['-n', 'shop', 'create', 'rolebinding', 'hypeman', '--clusterrole=hypeman-secret-reader'],
+      '--serviceaccount=hypeman-system:hypeman-agent',
+    );
+    expect(await may('watch', '', 'secrets', 'shop')).toBe(true);
+    expect(await may('watch', '', 'secrets', 'default')).toBe(false);
+  });
+
+  test('the agent runs on chosen nodes with KVM, in development on all of them without', async () => {
+    const [base, development] = [
+      find(await built('base'), 'DaemonSet'),
+      find(await built('overlays/development'), 'DaemonSet'),
+    ];
+    const pod = ['spec', 'template', 'spec'];
+    expect(valueAt(base, [...pod, 'nodeSelector'])).toHaveProperty(['hypeman.dev/agent'], 'true');
+    expect(valueAt(development, [...pod, 'nodeSelector'])).toEqual({ 'kubernetes.io/os': 'linux' });
+    expect(valueAt(base, [...pod, 'containers', 0, 'args'])).toContain('--kubernetes');
+    expect(valueAt(base, [...pod, 'containers', 0, 'args'])).not.toContain('--accelerator=tcg');
+    expect(valueAt(development, [...pod, 'containers', 0, 'args'])).toContain('--accelerator=tcg');
+    const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string };
+    expect(textAt(base, [...pod, 'containers', 0, 'image'])).toBe(`hypeman-controller:${version}`);
+  });
+
+  test('the image holds every Debian package that the host needs', () => {
+    const [, needed = ''] =
+      /^runtime=\((.*)\)$/m.exec(readFileSync(`${ROOT}test/tools/ensure-host.sh`, 'utf8')) ?? [];
+    const [, installed = ''] = readFileSync(`${ROOT}manifests/Containerfile`, 'utf8').split('bookworm-slim');
+    expect(needed.split(' ').length).toBeGreaterThan(5);
+    expect(needed.split(' ').filter((name) => !installed.includes(` ${name}`))).toEqual([]);
+  });
+});
