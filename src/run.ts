@@ -11,8 +11,9 @@ import { openControlSocket } from './serve/control-socket.ts';
 import { openHttp } from './serve/http.ts';
 import { openMetrics } from './serve/metrics.ts';
 import type { Metrics } from './serve/metrics.ts';
-import { readCrd } from './sources/crd.ts';
+import { readCrd, readVolumeCrd } from './sources/crd.ts';
 import { openDirectorySource } from './sources/directory/open-directory-source.ts';
+import { openKubernetesSource } from './sources/kubernetes/open-kubernetes-source.ts';
 import type { Source } from './sources/source.ts';
 import { openEgressWarnings } from './egress-warnings.ts';
 import { reportsInTurn } from './reports-in-turn.ts';
@@ -46,21 +47,12 @@ export async function runController(options: RunOptions, context: RunContext): P
   stack.defer(() => {
     lock.release();
   });
-  const parser = openParser(await readCrd());
-  const { source, tell } = reportsInTurn(
-    await openDirectorySource({
-      directories: options.watch,
-      roots: settings.roots,
-      parser,
-      log,
-      pruneAll: options.pruneAll,
-    }),
-  );
-  stack.defer(() => source.close());
   const ring = lateBells();
   const outside = await outsideOf(options, settings.roots);
   const workshops = await openWorkshops({ ...settings, outside }, ring.bells, log);
   stack.defer(() => workshops.close());
+  const { source, tell } = reportsInTurn(await openSource(options, workshops.storage, log));
+  stack.defer(() => source.close());
   const warnings = openEgressWarnings({ egress: workshops.egress, source, tell, log, now: Date.now });
   stack.defer(() => warnings.close());
   const metrics = openMetrics(context.version, workshops.egress);
@@ -81,10 +73,36 @@ export async function runController(options: RunOptions, context: RunContext): P
   await controller.start();
   serving.isReady();
   log.info(
-    { version: context.version, watch: options.watch, stateDir: options.stateDir },
+    { version: context.version, declarations: options.declarations, stateDir: options.stateDir },
     'controller started',
   );
   return await (options.once ? converge(controller, source, options, context) : untilAborted(context.signal));
+}
+
+async function openSource(
+  { declarations, nodeName, stateDir, runDir }: RunOptions,
+  storage: Workshops['storage'],
+  log: Logger,
+): Promise<Source> {
+  const parser = openParser(await readCrd(), { volumes: await readVolumeCrd() });
+  if (declarations.in === 'directories') {
+    const { watch: directories, pruneAll } = declarations;
+    return openDirectorySource({
+      directories,
+      roots: { state: stateDir, run: runDir },
+      parser,
+      log,
+      pruneAll,
+    });
+  }
+  const { kubeconfig } = declarations;
+  return openKubernetesSource({
+    cluster: kubeconfig === undefined ? { is: 'in-cluster' } : { is: 'kubeconfig', ...kubeconfig },
+    nodeName,
+    parser,
+    log,
+    onHost: () => storage.records().map(({ key }) => key),
+  });
 }
 
 function workshopSettings(options: RunOptions): WorkshopSettings {

@@ -5,8 +5,9 @@ import type { Command } from 'commander';
 import type { LogLevel } from '../log.ts';
 import { HYPERVISORS } from '../machine/machine.ts';
 import type { Hypervisor } from '../machine/machine.ts';
-import { collect } from './command.ts';
 import type { Places } from './context.ts';
+import { addDeclarationsOptions, takeDeclarations } from './declarations-flags.ts';
+import type { DeclarationsFlags } from './declarations-flags.ts';
 import { parseDuration, parseWhole } from './durations.ts';
 import { usageFault } from './faults.ts';
 import { parseListen, parseNameServer, parseSubnet } from './listen-address.ts';
@@ -15,39 +16,37 @@ import { takeUpstream } from './upstream-flags.ts';
 import type { UpstreamFlags } from './upstream-flags.ts';
 
 /** What commander makes of the options below. */
-export type RunFlags = UpstreamFlags & {
-  readonly watch?: readonly string[];
-  readonly once?: true;
-  readonly timeout: number;
-  readonly pruneAll?: true;
-  readonly subnet: string;
-  readonly dns?: readonly string[];
-  readonly kernel?: string;
-  readonly kernelModules?: string;
-  readonly accelerator: RunOptions['accelerator'];
-  readonly hypervisor: Hypervisor;
-  readonly concurrency: number;
-  readonly resync: number;
-  readonly listen: RunOptions['listen'];
-  readonly logLevel: LogLevel;
-  readonly nodeName: string;
-  readonly registryAuth?: string;
-};
+export type RunFlags = UpstreamFlags &
+  DeclarationsFlags & {
+    readonly once?: true;
+    readonly timeout: number;
+    readonly subnet: string;
+    readonly dns?: readonly string[];
+    readonly kernel?: string;
+    readonly kernelModules?: string;
+    readonly accelerator: RunOptions['accelerator'];
+    readonly hypervisor: Hypervisor;
+    readonly concurrency: number;
+    readonly resync: number;
+    readonly listen: RunOptions['listen'];
+    readonly logLevel: LogLevel;
+    readonly nodeName: string;
+    readonly registryAuth?: string;
+  };
 
 const TEN_MINUTES_MS = 600_000;
 /** Loopback; 9464 is where OpenTelemetry's Prometheus exporters listen. */
 const LISTEN = '127.0.0.1:9464';
 
 export function addSourceOptions(command: Command): void {
+  addDeclarationsOptions(command);
   command
-    .option('--watch <dir>', 'a directory of declarations; may be given several times', collect)
     .option('--once', 'bring everything to rest, print the outcome and end')
     .addOption(
       new Option('--timeout <duration>', 'how long --once may take')
         .argParser(parseDuration)
         .default(TEN_MINUTES_MS, '10m'),
     )
-    .option('--prune-all', 'remove instances even when a whole directory is empty or gone')
     .option('--concurrency <number>', 'instances worked on at one time', parseWhole(1), 16)
     .option('--resync <seconds>', 'look at every instance at least this often', parseWhole(1), 300)
     .addOption(
@@ -82,18 +81,17 @@ export function addHostOptions(command: Command): void {
 
 /** Throws a usage fault for options that do not go together. */
 export function runOptionsOf(flags: RunFlags, places: Places): RunOptions {
-  const { watch = [], dns = [], once = false, pruneAll = false, timeout, resync, ...more } = flags;
-  const { upstream, others } = takeUpstream(more);
-  if (watch.length === 0) throw usageFault('nothing is declared: name a directory with --watch DIR');
+  const { dns = [], once = false, timeout, resync, ...more } = flags;
+  const { upstream, others: unplaced } = takeUpstream(more);
+  const { declarations, others } = takeDeclarations(unplaced);
   if (flags.kernelModules !== undefined && flags.kernel === undefined)
     throw usageFault('--kernel-modules belong to a kernel: give --kernel too');
   return {
     ...places,
     ...absolute(others),
-    watch: [...new Set(watch.map((directory) => resolve(directory)))],
+    declarations,
     dns,
     once,
-    pruneAll,
     timeoutMs: timeout,
     resyncMs: resync * 1000,
     upstream,

@@ -1,18 +1,30 @@
 import type { LogLevel } from '../log.ts';
 import type { Hypervisor } from '../machine/machine.ts';
 
+/** Where Instances are declared. */
+export type DeclarationsPlace =
+  | {
+      readonly in: 'directories';
+      /** Absolute, at least one. */
+      readonly watch: readonly string[];
+      /** An empty or vanished directory means that its instances are to be removed. */
+      readonly pruneAll: boolean;
+    }
+  | {
+      readonly in: 'cluster';
+      /** Absent: the service account of the Pod that this runs in. */
+      readonly kubeconfig?: { readonly path: string; readonly context?: string };
+    };
+
 /** What `run` was told, parsed: numbers are numbers, and what can be checked without the host is checked. */
 export type RunOptions = {
   readonly stateDir: string;
   readonly runDir: string;
-  /** Absolute, at least one. */
-  readonly watch: readonly string[];
+  readonly declarations: DeclarationsPlace;
   /** Bring everything to rest once and end. */
   readonly once: boolean;
   /** How long `once` may take. */
   readonly timeoutMs: number;
-  /** An empty or vanished directory means that its instances are to be removed. */
-  readonly pruneAll: boolean;
   /** IPv4 in CIDR notation. */
   readonly subnet: string;
   /** Upstream name servers; empty takes the host's own. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openParser } from '../api/parser.ts';
 import { messageOf } from '../errors.ts';
 import { statIfThere } from '../host/files.ts';
-import { readCrd } from '../sources/crd.ts';
+import { readCrd, readVolumeCrd } from '../sources/crd.ts';
 import { isDeclarationName, isHidden } from '../sources/directory/names.ts';
 import { readDeclarations } from '../sources/reading.ts';
 import type { Claim, FileReading } from '../sources/reading.ts';
@@ -17,7 +17,7 @@ export type Validation = {
 
 /** Reads files, and directories as `--watch` would, as one set: a name may occur once among them all. */
 export async function validateFiles(paths: readonly string[]): Promise<Validation> {
-  const parser = openParser(await readCrd());
+  const parser = openParser(await readCrd(), { volumes: await readVolumeCrd() });
   const readings = await Promise.all(
     (await filesOf(paths)).map(async (file) => {
       try {

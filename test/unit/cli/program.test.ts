@@ -61,6 +61,9 @@ test.each([
   [['--watch', 'd', '--upstream-network', '10.0.0.0/33'], '33'],
   [['--watch', 'd', '--upstream-network', '0.0.0.0/0'], 'wider than any private network'],
   [['--watch', 'd', '--upstream-host', 'api.example.com'], 'NAME=ADDRESS'],
+  [['--watch', 'd', '--kubernetes'], 'two sources'],
+  [['--watch', 'd', '--kubeconfig', 'f'], 'belong to --kubernetes'],
+  [['--kubernetes', '--context', 'c'], 'belongs to a --kubeconfig'],
   [['--watch', 'd', '--upstream-host', 'https://a.b=10.0.0.1'], 'scheme'],
   [['--watch', 'd', '--upstream-host', '*.example.com=10.0.0.1'], 'not one DNS name'],
   [['logs', 'web', '--tail', '-1'], 'whole number'],
@@ -77,9 +80,8 @@ test('without a command the controller runs, with its defaults, and its exit cod
   expect(options).toMatchObject({
     stateDir: '/var/lib/hypeman',
     runDir: '/run/hypeman',
-    watch: [`${base}/a`, `${base}/b`],
+    declarations: { in: 'directories', watch: [`${base}/a`, `${base}/b`], pruneAll: false },
     once: false,
-    pruneAll: false,
     subnet: '10.100.0.0/16',
     dns: [],
     accelerator: 'auto',
@@ -89,6 +91,18 @@ test('without a command the controller runs, with its defaults, and its exit cod
     timeoutMs: 600_000,
     logLevel: 'info',
   });
+});
+
+test.each([
+  [['--kubernetes'], { in: 'cluster' }],
+  [['--kubernetes', '--kubeconfig', '/k'], { in: 'cluster', kubeconfig: { path: '/k' } }],
+  [
+    ['--kubernetes', '--kubeconfig', '/k', '--context', 'c'],
+    { in: 'cluster', kubeconfig: { path: '/k', context: 'c' } },
+  ],
+])('a cluster is named by %j', async (words, declarations) => {
+  const { options } = await run(...words);
+  expect(options?.declarations).toEqual(declarations);
 });
 
 test('options of the program and of run may stand anywhere', async () => {
