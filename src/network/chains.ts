@@ -64,9 +64,9 @@ const TOO_MANY_QUESTIONS = 'update @questions { ip saddr limit rate over 100/sec
  * engine publishes on the host's address is the host's, too. Direction, not state: a flow that slipped in
  * while somebody had flushed the rules ends when they are back. Link-local is never routed (RFC 3927, 7). The mark
  * comes last: a packet for which the rules go away between two hooks has not got it and is not routed.
+ * Everybody has an element, so that a miss is not taken for a guest without mediation.
  */
-function targets({ subnet, gateway, resolvers }: Policy, taps: string): Chain {
-  const dns = `ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 ${MAY_LEAVE} accept`;
+function targets({ gateway }: Policy, taps: string): Chain {
   return {
     name: 'targets',
     lines: [
@@ -77,10 +77,7 @@ function targets({ subnet, gateway, resolvers }: Policy, taps: string): Chain {
       `ip daddr ${gateway} udp dport 53 ${TOO_MANY_QUESTIONS}`,
       `ip daddr ${gateway} tcp dport 53 ct state new ${TOO_MANY_QUESTIONS}`,
       'iifname vmap @mediation',
-      ...(resolvers.length === 0 ? [] : [dns]),
-      `ip daddr { ${subnet}, 169.254.0.0/16 } drop`,
-      'fib daddr type != unicast drop',
-      MAY_LEAVE,
+      'drop',
     ],
   };
 }

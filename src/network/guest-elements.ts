@@ -25,12 +25,14 @@ const PORT_OF: Readonly<Record<keyof ListenerPorts, number>> = {
 const LISTENERS = ['explicit', 'tls', 'http', 'dns'] as const;
 
 /** Chains (chains.ts) that judge where a guest sends to, and what is forwarded from or to it. */
-const CHAINS_OF: Readonly<Record<EgressMode, { readonly mediation: string; readonly departures?: string }>> =
-  {
-    all: { mediation: 'goto mode_all', departures: 'goto refused' },
-    http_https_only: { mediation: 'goto mode_http_https_only', departures: 'jump direct' },
-    offered: { mediation: 'jump mode_offered' },
-  };
+const CHAINS_OF: Readonly<
+  Record<EgressMode | 'none', { readonly mediation: string; readonly departures?: string }>
+> = {
+  all: { mediation: 'goto mode_all', departures: 'goto refused' },
+  http_https_only: { mediation: 'goto mode_http_https_only', departures: 'jump direct' },
+  offered: { mediation: 'goto mode_offered' },
+  none: { mediation: 'goto unmediated' },
+};
 const MODES = ['all', 'http_https_only', 'offered'] as const;
 
 /** The sets and maps that hold elements of guests, with their types. */
@@ -49,12 +51,13 @@ export const SETS: Readonly<Record<Family, Readonly<Record<string, string>>>> = 
 export function elementsOf({ tap, mac, ip, mediation }: Guest): readonly Element[] {
   return [
     ...FAMILIES.map((family) => ({ family, set: 'guests', text: `"${tap}" . ${mac} . ${ip}` })),
-    ...(mediation === undefined ? [] : mediationElements(tap, mediation)),
+    ...mediationElements(tap, mediation),
   ];
 }
 
-function mediationElements(tap: string, { mode, ports }: Mediation): readonly Element[] {
-  const { mediation, departures } = CHAINS_OF[mode];
+function mediationElements(tap: string, wanted: Mediation | undefined): readonly Element[] {
+  const { mediation, departures } = CHAINS_OF[wanted?.mode ?? 'none'];
+  const ports = wanted?.ports;
   const inet = (set: string, text: string): Element => ({ family: 'inet', set, text: `"${tap}" ${text}` });
   return [
     inet('mediation', `: ${mediation}`),
@@ -69,8 +72,8 @@ function mediationElements(tap: string, { mode, ports }: Mediation): readonly El
 }
 
 /**
- * Whose elements these are, read back. When something of a mediation is there but not all that belongs to one
- * mode, it is the mode `all` without a proxy: what is broken must not be more open than it was.
+ * Whose elements these are, read back. When they are not all that belongs to one mode and no more, it is the
+ * mode `all` without a proxy: what is broken must not be more open than it was.
  */
 export function guestOfElements(elements: readonly Element[]): Guest | undefined {
   const texts = (set: string): readonly string[] =>
@@ -78,7 +81,7 @@ export function guestOfElements(elements: readonly Element[]): Guest | undefined
   const [tap, mac, ip] = texts('guests')[0]?.split(' . ') ?? [];
   if (tap === undefined || mac === undefined || ip === undefined) return undefined;
   const guest = { tap: tap.slice(1, -1), mac, ip };
-  if (elements.every(({ set }) => set === 'guests')) return guest;
+  if (isAllOf(guest, elements)) return guest;
   const ports = portsIn(texts('listeners'));
   const candidates = MODES.map((mode) => ({
     ...guest,

@@ -19,13 +19,14 @@ export const PROXYS_PORTS =
   'set proxys_ports { type inet_service; flags constant; elements = { 53, 80, 443, 853 }; }';
 
 /**
- * Where the guests' verdict maps send to. The modes' own judge where each packet is sent to,
- * and say of it that it is for the proxy; `refused` and `direct` judge once more what is forwarded, in both
- * directions and by what the connection was begun for: so whatever was open before mediation ends on both sides, and
- * the loss of one map opens nothing.
+ * Where the guests' verdict maps send to. `unmediated` and the chains of the modes judge where each packet is sent
+ * to, and say of it that it may leave or that it is for the proxy; `refused` and `direct` judge once more what is
+ * forwarded, in both directions and by what the connection was begun for: so whatever was open before mediation ends
+ * on both sides, and the loss of one map opens nothing.
  */
-export function mediationChains({ subnet, gateway }: Policy): readonly Chain[] {
+export function mediationChains({ subnet, gateway, resolvers }: Policy): readonly Chain[] {
   const forProxy = `meta mark set meta mark or ${PROXIED_MARK} accept`;
+  const dns = `ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 ${MAY_LEAVE} accept`;
   return [
     {
       name: 'proxied',
@@ -39,7 +40,19 @@ export function mediationChains({ subnet, gateway }: Policy): readonly Chain[] {
     },
     { name: 'mode_all', lines: ['jump proxied', 'goto refused'] },
     { name: 'mode_http_https_only', lines: ['jump proxied', 'jump direct', MAY_LEAVE] },
-    { name: 'mode_offered', lines: [`ip daddr ${gateway} tcp dport ${PROXY_PORT} ${forProxy}`] },
+    {
+      name: 'mode_offered',
+      lines: [`ip daddr ${gateway} tcp dport ${PROXY_PORT} ${forProxy}`, 'goto unmediated'],
+    },
+    {
+      name: 'unmediated',
+      lines: [
+        ...(resolvers.length === 0 ? [] : [dns]),
+        `ip daddr { ${subnet}, 169.254.0.0/16 } drop`,
+        'fib daddr type != unicast drop',
+        MAY_LEAVE,
+      ],
+    },
     {
       name: 'direct',
       lines: [

@@ -21,8 +21,10 @@ beforeEach(async () => {
   await stage.lab.serve(stage.lab.internetNs, 'outside', '0.0.0.0', 5432);
   // As a controller does: whoever hears that the guard is open puts it back.
   const open = await stage.open({
+    maxAgeMs: 0,
     onForeignChange: () => {
-      mending = mending.then(() => network.guardTap(ONE, ALL));
+      // One that comes too late for this test finds no host any more.
+      mending = mending.then(() => network.guardTap(ONE, ALL)).catch(() => undefined);
     },
   });
   network = open;
@@ -64,10 +66,10 @@ test.each([
   expect((await network.look(ONE)).guard).toEqual({ state: 'guarded', mediation: ALL });
   const own = Buffer.from(ONE.ip.split('.').map(Number)).toString('hex');
   const host = Buffer.from(UPLINK.split('.').map(Number)).toString('hex');
-  const sources = outside.lines
-    .filter((line) => line.slice(24, 28) === '0800')
-    .map((line) => line.slice(52, 60));
-  expect(sources.filter((source) => source === own || source === host)).toEqual([]);
+  const left = outside.lines.filter(
+    (line) => line.slice(24, 28) === '0800' && [own, host].includes(line.slice(52, 60)),
+  );
+  expect(left).toEqual([]);
   expect(load.lines.filter((line) => line.includes('LEAKED'))).toEqual([]);
 });
 
