@@ -43,6 +43,33 @@ describe('the command line of QEMU', () => {
     await expect(pretty(argv)).toMatchFileSnapshot('qemu-kvm-bare.argv');
   });
 
+  test('of a machine whose memory is kept, of a restored one and of a fork, is what it was', async () => {
+    const kept: Machine = { ...machine, memory: 'file' };
+    await expect(pretty(argvFor(kept, facts))).toMatchFileSnapshot('qemu-kept.argv');
+    await expect(pretty(argvFor(kept, facts, 'own'))).toMatchFileSnapshot('qemu-restored.argv');
+    await expect(pretty(argvFor(kept, facts, 'frozen'))).toMatchFileSnapshot('qemu-fork.argv');
+  });
+
+  test('opens a frozen memory without the right to write to it from 8.2 on', () => {
+    const memoryOf = (major: number, minor: number): string | undefined =>
+      argvFor(machine, { ...facts, version: { text: '', major, minor } }, 'frozen').find((word) =>
+        word.startsWith('memory-backend-file'),
+      );
+    expect(memoryOf(8, 1)).toMatch(/,share=off$/);
+    for (const [major, minor] of [
+      [8, 2],
+      [10, 0],
+    ] as const)
+      expect(memoryOf(major, minor)).toMatch(/,share=off,readonly=on,rom=off$/);
+  });
+
+  test('has no balloon and no virtio-mem, which punch holes into a memory that forks share', () => {
+    for (const origin of ['boot', 'own', 'frozen'] as const)
+      expect(argvFor({ ...machine, memory: 'file' }, facts, origin).join(' ')).not.toMatch(
+        /balloon|virtio-mem/,
+      );
+  });
+
   test('runs as the machine’s user from its first instruction', async () => {
     const argv = confined(['qemu-system-x86_64', '-S'], machine.owner, [104]);
     await expect(pretty(argv)).toMatchFileSnapshot('confined.argv');
