@@ -93,3 +93,22 @@ function offsetOfExtensions(bytes: Buffer): number {
   at += 2 + bytes.readUInt16BE(at);
   return at + 1 + bytes.readUInt8(at);
 }
+
+test('row 68: with Encrypted Client Hello only the outer name is read, so only its grants could be used', () => {
+  const secret = Buffer.alloc(180, 7);
+  const extension = Buffer.concat([Buffer.from('fe0d00b4', 'hex'), secret]);
+  const longer = Buffer.concat([hello, extension]);
+  // The record's length, the handshake's, and that of the extensions, which are its last field.
+  longer.writeUInt16BE(longer.readUInt16BE(3) + extension.length, 3);
+  longer.writeUIntBE(longer.readUIntBE(6, 3) + extension.length, 6, 3);
+  const at = extensionsAt(hello);
+  longer.writeUInt16BE(longer.readUInt16BE(at) + extension.length, at);
+  expect(readClientHello(longer)).toMatchObject({ is: 'hello', serverName: 'api.openai.com' });
+});
+
+/** Behind record and handshake header, version and random: session id, cipher suites, compression methods. */
+function extensionsAt(bytes: Buffer): number {
+  const suites = 43 + 1 + bytes.readUInt8(43);
+  const methods = suites + 2 + bytes.readUInt16BE(suites);
+  return methods + 1 + bytes.readUInt8(methods);
+}
