@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
-import { runCommand } from '../../src/host/exec.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
 import { must } from '../support/cluster-stage.ts';
@@ -22,13 +21,8 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
     await plane.close();
   });
 
-  async function kubectl(...args: readonly string[]): Promise<string> {
-    const config = ['--kubeconfig', await plane.kubeconfig('admin')];
-    const { exitCode, stdout, stderr } = await runCommand('kubectl', [...config, ...args], {
-      env: { HOME: plane.directory },
-    });
-    if (exitCode !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
-    return stdout;
+  function kubectl(...args: readonly string[]): Promise<string> {
+    return plane.kubectl('1.32', ...args);
   }
   async function built(path: string): Promise<readonly Mapping[]> {
     return parseAllDocuments(await kubectl('kustomize', `${ROOT}manifests/${path}`)).map(

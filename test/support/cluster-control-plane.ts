@@ -16,7 +16,7 @@ const BIN = new URL('../../.cache/control-plane/bin', import.meta.url).pathname;
 
 /** Why there can be no control plane on this machine, in words that say how to get one. */
 export function controlPlaneMissing(): string | undefined {
-  const needed = ['etcd', 'etcdctl', 'kube-apiserver', 'kube-controller-manager'];
+  const needed = ['etcd', 'etcdctl', 'kube-apiserver', 'kube-controller-manager', ...Object.values(KUBECTL)];
   const missing = needed.filter((name) => !existsSync(`${BIN}/${name}`));
   if (missing.length === 0) return undefined;
   return `no ${missing.join(', ')}: run test/cluster/tools/build-control-plane.sh core`;
@@ -30,6 +30,9 @@ export function crdServerMissing(): string | undefined {
   return `no ${CRD_SERVER}: run test/cluster/tools/build-control-plane.sh crd`;
 }
 
+export type KubectlVersion = '1.32' | '1.20';
+const KUBECTL: Readonly<Record<KubectlVersion, string>> = { '1.32': 'kubectl', '1.20': 'kubectl-1.20' };
+
 /** etcd, kube-apiserver and kube-controller-manager 1.20 on loopback, with a directory of their own. */
 export type ControlPlane = {
   readonly directory: string;
@@ -40,6 +43,8 @@ export type ControlPlane = {
   kubeconfig(user: 'admin' | 'agent', port?: number): Promise<string>;
   stopApiServer(): Promise<void>;
   startApiServer(): Promise<void>;
+  /** Runs a kubectl with every right, and returns what it said. Throws with its complaint. */
+  kubectl(version: KubectlVersion, ...args: readonly string[]): Promise<string>;
   /** A current server for custom resources beside it, spoken to directly: CEL, strict validation. */
   startCrdServer(): Promise<ApiServer>;
   /** Forgets every version but the last, as etcd does every five minutes. */
@@ -92,6 +97,19 @@ export async function startControlPlane(): Promise<ControlPlane> {
     kubeconfig,
     startApiServer,
     stopApiServer: () => stop('kube-apiserver'),
+    kubectl: async (version, ...args) => {
+      const config = ['--kubeconfig', await kubeconfig('admin')];
+      const { exitCode, stdout, stderr } = await runCommand(
+        `${BIN}/${KUBECTL[version]}`,
+        [...config, ...args],
+        {
+          // Its cache of what a server serves.
+          env: { HOME: directory },
+        },
+      );
+      if (exitCode !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+      return stdout;
+    },
     startCrdServer: async () => {
       await start(CRD_SERVER, crdServerFlags(directory, etcdUrl, await kubeconfig('admin'), crdPort));
       const path = await kubeconfig('admin', crdPort);

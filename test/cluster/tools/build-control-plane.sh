@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Builds the control plane that the cluster tests run against, from Debian packages only, into .cache/control-plane/bin:
-#   core   etcd 3.4 (Debian's binary), kube-apiserver, kube-scheduler, kube-controller-manager 1.20.2
+#   core   etcd 3.4 and kubectl 1.32 and 1.20 (Debian's binaries), kube-apiserver, kube-scheduler, kube-controller-manager 1.20.2
 #   node   kubelet 1.20.2
 #   crd    apiextensions-apiserver of sid: a current server for custom resources (CEL, strict validation)
-# Each part is made once. Minutes on four cores: core 5, node 2, crd 2; JOBS (2) cores are used. Nothing is installed.
+#   clean  removes what only building needs: some 9 GB
+# Each part is made once. Minutes on four idle cores: core 5, node 2, crd 2; JOBS (2) cores are used, at the lowest
+# priority. Nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 HOME_DIR=$PWD/.cache/control-plane
 BIN=$HOME_DIR/bin
 KUBERNETES=1.20.5+really1.20.2-1.1+deb12u1
-MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The archive that this machine uses itself.
+MIRROR=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Identifier: Packages' 'Label: Debian' | head -1)}
 export GOFLAGS="-p=${JOBS:-2}" GOMAXPROCS=${JOBS:-2} GO111MODULE=off GOTOOLCHAIN=local
 mkdir -p "$BIN"
 
@@ -75,6 +78,17 @@ etcd() {
   cp "$HOME_DIR"/etcd/root/usr/bin/etcd{,ctl} "$BIN/"
 }
 
+# A current one and the oldest: what users have.
+kubectls() {
+  [ -e "$BIN/kubectl-1.20" ] && return
+  apt_view trixie
+  apt_view bookworm
+  unpack trixie "$HOME_DIR/kubectl" kubectl
+  cp "$HOME_DIR/kubectl/root/usr/bin/kubectl" "$BIN/kubectl"
+  unpack bookworm "$HOME_DIR/kubectl-1.20" kubernetes-client
+  cp "$HOME_DIR/kubectl-1.20/root/usr/bin/kubectl" "$BIN/kubectl-1.20"
+}
+
 crd_server() {
   [ -e "$BIN/apiextensions-apiserver" ] && return
   apt_view sid trixie
@@ -91,8 +105,9 @@ crd_server() {
 }
 
 case ${1:-core} in
-  core) etcd; build_kubernetes kube-apiserver kube-scheduler kube-controller-manager ;;
+  core) etcd; kubectls; build_kubernetes kube-apiserver kube-scheduler kube-controller-manager ;;
   node) build_kubernetes kubelet ;;
   crd) crd_server ;;
-  *) echo "usage: $0 core | node | crd" >&2; exit 2 ;;
+  clean) find "$HOME_DIR" -mindepth 1 -maxdepth 1 ! -name bin -exec chmod -R u+w {} + -exec rm -rf {} + ;;
+  *) echo "usage: $0 core | node | crd | clean" >&2; exit 2 ;;
 esac
