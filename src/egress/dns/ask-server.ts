@@ -39,9 +39,10 @@ function askOverUdp({ server, query, read, signal }: Ask): Promise<Exclude<Told,
     if (told.is !== 'foreign') resolve(told);
   });
   // Connected, the kernel drops what comes from elsewhere and tells when nobody listens there.
-  socket.connect(server.port, server.address, () => {
+  socket.once('connect', () => {
     socket.send(query);
   });
+  socket.connect(server.port, server.address);
   if (signal.aborted) stop();
   return promise.finally(() => {
     signal.removeEventListener('abort', stop);

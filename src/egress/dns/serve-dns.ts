@@ -20,7 +20,12 @@ export async function openDnsOverUdp(
 ): Promise<UdpSocket> {
   const socket = createSocket(isIP(gateway) === 6 ? 'udp6' : 'udp4');
   socket.bind({ address: gateway, port, exclusive: true });
-  await once(socket, 'listening');
+  try {
+    await once(socket, 'listening');
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
   // A guest that is gone: its answer bounces.
   socket.on('error', () => undefined);
   socket.on('message', (bytes, { address, port: from }) => {

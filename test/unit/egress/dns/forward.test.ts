@@ -110,3 +110,13 @@ test.each([
 ])('%j names the servers %j', (text, addresses) => {
   expect(nameServersIn(text).map(({ address }) => address)).toEqual(addresses);
 });
+
+test('a server that cannot even be reached is passed over', async () => {
+  const good = await server((asking) => {
+    asking.say(answerWith(asking, [TRUE_ANSWER]));
+  });
+  // An interface that does not exist: connect(2) refuses.
+  const unreachable = { address: 'fe80::1%nowhere', port: 53 };
+  const reply = await openForward(() => Promise.resolve([unreachable, good]), TIMES)(question());
+  expect(addressesIn(reply)).toEqual(['93.184.215.14']);
+});
