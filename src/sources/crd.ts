@@ -5,19 +5,30 @@ import { parse } from 'yaml';
 import { HypemanError } from '../errors.ts';
 import { readIfThere } from '../host/files.ts';
 
-const CRD = 'crds/hypeman.dev_instances.yaml';
+const INSTANCES = 'crds/hypeman.dev_instances.yaml';
+const VOLUMES = 'crds/hypeman.dev_volumes.yaml';
+
+/** The resource schema of Instance, as the parsed document. */
+export async function readCrd(): Promise<unknown> {
+  return readSchema(INSTANCES);
+}
+
+/** The same of Volume. */
+export async function readVolumeCrd(): Promise<unknown> {
+  return readSchema(VOLUMES);
+}
 
 /**
- * The resource schema, as the parsed document. It stands beside `src/` in a checkout and beside `dist/`
+ * A schema stands beside `src/` in a checkout and beside `dist/`
  * in the published package, so it is looked for upwards from this file to the package's own root.
  */
-export async function readCrd(): Promise<unknown> {
+async function readSchema(crd: string): Promise<unknown> {
   let directory = dirname(fileURLToPath(import.meta.url));
   while ((await readIfThere(`${directory}/package.json`)) === undefined) {
     const parent = dirname(directory);
     if (parent === directory)
-      throw new HypemanError('bug', 'CrdMissing', `${CRD} is missing: install hypeman-controller again`);
+      throw new HypemanError('bug', 'CrdMissing', `${crd} is missing: install hypeman-controller again`);
     directory = parent;
   }
-  return parse(await readFile(`${directory}/${CRD}`, 'utf8')) as unknown;
+  return parse(await readFile(`${directory}/${crd}`, 'utf8')) as unknown;
 }

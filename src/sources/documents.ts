@@ -79,7 +79,7 @@ function plainValue(document: Document): unknown {
   }
 }
 
-/** `kind: List` and `InstanceList` stand for their items (core/v1 List). */
+/** `kind: List`, `InstanceList` and `VolumeList` stand for their items (core/v1 List). */
 function opened(document: SourceDocument, depth: number): readonly SourceDocument[] {
   const { value } = document;
   if (!isMapping(value) || !isList(value) || depth > MAX_LIST_DEPTH) return [document];
@@ -91,7 +91,8 @@ function opened(document: SourceDocument, depth: number): readonly SourceDocumen
 function isList(value: Readonly<Record<string, unknown>>): value is { items: readonly unknown[] } {
   const isKnown =
     (value.kind === 'List' && value.apiVersion === 'v1') ||
-    (value.kind === 'InstanceList' && String(value.apiVersion).startsWith('hypeman.dev/'));
+    ((value.kind === 'InstanceList' || value.kind === 'VolumeList') &&
+      String(value.apiVersion).startsWith('hypeman.dev/'));
   return isKnown && Array.isArray(value.items);
 }
 

@@ -1,5 +1,6 @@
 import type { Instance, Problem } from '../api/instance.ts';
 import type { Parser } from '../api/parser.ts';
+import type { Volume } from '../api/volume.ts';
 import { isMapping, mappingOf, textAt, valueAt } from '../api/raw.ts';
 import type { Mapping } from '../api/raw.ts';
 import { keyOf } from '../machine/ids.ts';
@@ -9,7 +10,7 @@ import { describeProblems, documentsIn } from './documents.ts';
 import type { SourceDocument } from './documents.ts';
 import { specDigest, specWithoutValues } from './spec-text.ts';
 
-export type SubjectKind = 'Instance' | 'Secret';
+export type SubjectKind = 'Instance' | 'Secret' | 'Volume';
 /** `Instance/default/web`: what a document speaks about. */
 export type Subject = `${SubjectKind}/${string}`;
 
@@ -22,6 +23,7 @@ export type GoodInstance = {
   readonly digest: string;
 };
 export type GoodSecret = { readonly is: 'secret'; readonly values: Readonly<Record<string, Secret>> };
+export type GoodVolume = { readonly is: 'volume'; readonly volume: Volume };
 export type BadDocument = { readonly is: 'bad'; readonly message: string };
 
 /** That a document in a file speaks about a subject, and what it says. */
@@ -30,7 +32,7 @@ export type Claim = {
   readonly key: InstanceKey;
   /** `file:line:column` */
   readonly place: string;
-  readonly says: GoodInstance | GoodSecret | BadDocument;
+  readonly says: GoodInstance | GoodSecret | GoodVolume | BadDocument;
 };
 
 /** What a file says. `problems` are those that cannot be laid at the door of one subject. */
@@ -89,8 +91,9 @@ function readDocument(document: SourceDocument, file: string, reader: Reader): F
   if (apiVersion === 'v1' && kind === 'Secret') return readSecret(document, file, reader.parser);
   if (OUR_GROUP.test(apiVersion) && (kind === 'Instance' || kind === ''))
     return readInstance(document, file, reader);
+  if (OUR_GROUP.test(apiVersion) && kind === 'Volume') return readVolume(document, file, reader.parser);
   if (OUR_GROUP.test(apiVersion)) {
-    const message = `kind ${kind.slice(0, 60)} of ${apiVersion} is not known to this version: only Instance is`;
+    const message = `kind ${kind.slice(0, 60)} of ${apiVersion} is not known to this version: only Instance and Volume are`;
     return { ...NOTHING, problems: describeProblems(file, document, [{ pointer: ['kind'], message }]) };
   }
   if (!isMapping(value)) {
@@ -128,6 +131,15 @@ function readSecret(document: SourceDocument, file: string, parser: Parser): Fil
     says: { is: 'secret', values },
   };
   return { ...NOTHING, claims: [claim], warnings: describeProblems(file, document, parsed.warnings) };
+}
+
+function readVolume(document: SourceDocument, file: string, parser: Parser): FileReading {
+  const parsed = parser.volume(document.value, { source: 'directory' });
+  if (parsed.is === 'bad') return refused('Volume', document, file, parsed);
+  const { volume } = parsed;
+  const key = keyOf(volume.namespace, volume.name);
+  const says: GoodVolume = { is: 'volume', volume };
+  return { ...NOTHING, claims: [{ subject: `Volume/${key}`, key, place: placeOf(document, file), says }] };
 }
 
 type Bad = { readonly namespace?: string; readonly name?: string; readonly problems: readonly Problem[] };

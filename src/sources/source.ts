@@ -1,7 +1,8 @@
 import type { Instance } from '../api/instance.ts';
 import type { InstanceEvent } from '../api/reported.ts';
 import type { InstanceStatus } from '../api/status.ts';
-import type { InstanceKey } from '../machine/ids.ts';
+import type { Volume } from '../api/volume.ts';
+import type { InstanceKey, VolumeKey } from '../machine/ids.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
 
 /** What a source says about one key. The planner's `Desired` is made from it in look/. */
@@ -23,6 +24,23 @@ export type Declared =
 
 export type DeclaredRefusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };
 
+/**
+ * What is said of a Volume. `archive` of its spec is absolute. `held`: nobody can say now whether and what it
+ * is to be.
+ */
+export type DeclaredVolume =
+  | { readonly is: 'wanted'; readonly volume: Volume; readonly refused?: DeclaredRefusal }
+  | { readonly is: 'held'; readonly refused: DeclaredRefusal }
+  | { readonly is: 'gone' };
+
+/** Volumes as a source declares them. */
+export type VolumeDeclarations = {
+  keys(): readonly VolumeKey[];
+  declared(key: VolumeKey): DeclaredVolume;
+  /** `listener` hears of each that changed, once the source has started. */
+  onChange(listener: (key: VolumeKey) => void): void;
+};
+
 /** Where declarations come from and where status goes to. */
 export type Source = {
   /** Resolves when everything declared now is known; from then on `notify` names each key that changed. */
@@ -31,6 +49,8 @@ export type Source = {
   keys(): readonly InstanceKey[];
   declared(key: InstanceKey): Declared;
   environmentOf(key: InstanceKey): Promise<DeclaredEnvironment>;
+  /** Absent: this source knows no volumes. */
+  readonly volumes?: VolumeDeclarations;
   /** The status last reported, from an earlier controller too. */
   lastStatus(key: InstanceKey): InstanceStatus | undefined;
   /** Writes only what differs. Repeated events are counted, not repeated. */

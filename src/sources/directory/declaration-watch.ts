@@ -5,7 +5,7 @@ import type { InstanceKey } from '../../machine/ids.ts';
 import { keyOf } from '../../machine/ids.ts';
 import { envFilesOf } from '../environment.ts';
 import { readDeclarations } from '../reading.ts';
-import type { Reader } from '../reading.ts';
+import type { Reader, Subject } from '../reading.ts';
 import { DeclarationFiles } from './declaration-files.ts';
 import type { DeclarationRecords } from './declaration-records.ts';
 import { EnvFiles } from './env-files.ts';
@@ -14,10 +14,12 @@ import type { LookAtPath } from './file-checks.ts';
 import { FollowedLinks } from './followed-links.ts';
 import { Ledger } from './ledger.ts';
 import { observeFile } from './observe-file.ts';
-import { Register } from './register.ts';
+import { keyOfSubject, Register } from './register.ts';
 import type { InForce } from './register.ts';
 import type { Timing } from './timing.ts';
 import { Users } from './users.ts';
+import type { VolumePlaces } from './volume-places.ts';
+import { VolumeRegister } from './volume-register.ts';
 import { WatchedRoot } from './watched-root.ts';
 import { Watches } from './watches.ts';
 
@@ -25,6 +27,7 @@ export type DeclarationWatchParts = {
   /** Absolute, each once. */
   readonly paths: readonly string[];
   readonly records: DeclarationRecords;
+  readonly volumePlaces: VolumePlaces;
   readonly parser: Parser;
   readonly log: Logger;
   readonly pruneAll: boolean;
@@ -39,6 +42,7 @@ const LOOKS_AT_ONCE = 16;
 /** Ties the watched paths, the files in them and what they declare together, from `start` to `close`. */
 export class DeclarationWatch {
   readonly register: Register;
+  readonly volumes: VolumeRegister;
   readonly envFiles: EnvFiles;
   readonly #parts: DeclarationWatchParts;
   readonly #ledger = new Ledger();
@@ -56,6 +60,9 @@ export class DeclarationWatch {
     this.#watches = new Watches((error) => {
       parts.onError(error, 'watch');
     });
+    this.volumes = new VolumeRegister(this.#ledger, parts.volumePlaces, (subject) => {
+      this.#notifyUsers(subject);
+    });
     this.register = new Register({
       ...{ ledger: this.#ledger, records, log, now, retryMs: timing.retryMs },
       onInstance: (key, inForce) => {
@@ -64,6 +71,7 @@ export class DeclarationWatch {
       onSecret: (key) => {
         this.#notifyUsers(`Secret/${key}`);
       },
+      publishVolume: (subject) => this.volumes.publish(subject),
     });
     this.envFiles = new EnvFiles({
       watches: this.#watches,
@@ -97,6 +105,7 @@ export class DeclarationWatch {
     await this.#declarationChecks.settled(timing.startMs);
     if (pruneAll) this.#prune();
     this.register.consider([...this.#parts.records.all.keys()].map((key) => `Instance/${key}` as const));
+    this.register.consider([...this.#parts.volumePlaces.all.keys()]);
     await this.register.settled();
     this.#notify = notify;
     this.#poll();
@@ -115,18 +124,22 @@ export class DeclarationWatch {
   /** What earlier controllers knew: a file that is broken now still declares what it did. */
   #remember(): void {
     for (const { key, root, files, gone } of this.#parts.records.all.values())
-      if (gone !== true) for (const file of files) this.#rememberFile(key, root, file);
+      if (gone !== true) for (const file of files) this.#rememberFile(`Instance/${key}`, root, file);
+    for (const [subject, { root, files }] of this.#parts.volumePlaces.all)
+      for (const file of files) this.#rememberFile(subject, root, file);
   }
 
-  #rememberFile(key: InstanceKey, root: string, file: string): void {
+  #rememberFile(subject: Subject, root: string, file: string): void {
     const covering =
       this.#roots.find(({ path }) => path === root) ?? this.#roots.find((one) => one.covers(file));
-    this.#ledger.remember(covering?.path ?? root, file, { key, subject: `Instance/${key}` });
+    this.#ledger.remember(covering?.path ?? root, file, { key: keyOfSubject(subject), subject });
     if (covering === undefined) this.#ledger.loseRoot(root, unwatched(root));
   }
 
   #prune(): void {
-    const roots = new Set([...this.#parts.records.all.values()].map(({ root }) => root));
+    const { records, volumePlaces } = this.#parts;
+    const places = [...records.all.values(), ...volumePlaces.all.values()];
+    const roots = new Set(places.map(({ root }) => root));
     for (const root of roots)
       if (this.#ledger.isLost(root))
         for (const file of this.#ledger.filesOfRoot(root))
@@ -169,7 +182,8 @@ export class DeclarationWatch {
   #onInstance(key: InstanceKey, inForce: InForce | undefined): void {
     const envFiles = inForce === undefined ? [] : envFilesOf(inForce.instance, inForce.file);
     const secrets = inForce === undefined ? [] : secretsOf(inForce.instance);
-    const { begun, ended } = this.#users.set(key, [...envFiles, ...secrets]);
+    const volumes = inForce === undefined ? [] : volumesOf(inForce.instance);
+    const { begun, ended } = this.#users.set(key, [...envFiles, ...secrets, ...volumes]);
     for (const path of begun) if (path.startsWith('/')) this.envFiles.use(path);
     for (const path of ended) if (path.startsWith('/')) this.envFiles.drop(path);
     this.#notify(key);
@@ -184,6 +198,10 @@ function secretsOf({ namespace, spec }: Instance): readonly string[] {
   return spec.envFrom.flatMap((from) =>
     from.from === 'secret' ? [`Secret/${keyOf(namespace, from.name)}`] : [],
   );
+}
+
+function volumesOf({ namespace, spec }: Instance): readonly string[] {
+  return spec.volumes.map(({ volume }) => `Volume/${keyOf(namespace, volume)}`);
 }
 
 function unwatched(root: string): string {

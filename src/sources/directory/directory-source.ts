@@ -4,7 +4,7 @@ import { nameOf, namespaceOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { DeclaredEnvironment } from '../../secrets/environment.ts';
 import { resolveEnvironment } from '../environment.ts';
-import type { Declared, Source } from '../source.ts';
+import type { Declared, Source, VolumeDeclarations } from '../source.ts';
 import type { DeclarationRecord, DeclarationRecords } from './declaration-records.ts';
 import { DeclarationWatch } from './declaration-watch.ts';
 import type { DeclarationWatchParts } from './declaration-watch.ts';
@@ -23,6 +23,10 @@ export class DirectorySource implements Source {
     this.#records = parts.records;
     this.#status = parts.status;
     this.#watch = new DeclarationWatch(parts);
+  }
+
+  get volumes(): VolumeDeclarations {
+    return this.#watch.volumes;
   }
 
   async start(notify: (key: InstanceKey) => void): Promise<void> {

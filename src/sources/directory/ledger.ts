@@ -1,5 +1,13 @@
 import type { DeclaredRefusal } from '../source.ts';
-import type { BadDocument, Claim, FileReading, GoodInstance, GoodSecret, Subject } from '../reading.ts';
+import type {
+  BadDocument,
+  Claim,
+  FileReading,
+  GoodInstance,
+  GoodSecret,
+  GoodVolume,
+  Subject,
+} from '../reading.ts';
 
 /** A claim that an earlier controller read: who it is about is known, what it says is not. */
 export type Remembered = { readonly is: 'remembered' };
@@ -7,11 +15,11 @@ export type Remembered = { readonly is: 'remembered' };
 /** `fresh`: the file says so now. `stale`: it did, and now says nothing that can be read. `leaving`: it
  * stopped saying so a moment ago, which may be a save that is half done. */
 type HeldClaim = Omit<Claim, 'says'> & {
-  readonly says: GoodInstance | GoodSecret | BadDocument | Remembered;
+  readonly says: Good | BadDocument | Remembered;
   readonly hold: 'fresh' | 'stale' | 'leaving';
 };
 
-export type Good = GoodInstance | GoodSecret;
+export type Good = GoodInstance | GoodSecret | GoodVolume;
 
 /**
  * What all files together say of one subject. `files` are where it is declared now; `good` is what is or
@@ -199,7 +207,7 @@ function duplicateRefusal(subject: Subject, claims: readonly Deciding[]): Declar
 }
 
 function isGood(says: HeldClaim['says']): says is Good {
-  return says.is === 'instance' || says.is === 'secret';
+  return says.is === 'instance' || says.is === 'secret' || says.is === 'volume';
 }
 
 type NextClaims = { readonly claims: readonly HeldClaim[]; readonly problem: string | undefined };

@@ -7,6 +7,7 @@ import type { Source } from '../source.ts';
 import { DirectorySource } from './directory-source.ts';
 import { openDeclarationRecords } from './declaration-records.ts';
 import { StatusFiles } from './status-files.ts';
+import { openVolumePlaces } from './volume-places.ts';
 import { TIMING } from './timing.ts';
 import type { Timing } from './timing.ts';
 
@@ -34,6 +35,7 @@ export async function openDirectorySource(options: DirectorySourceOptions): Prom
   return new DirectorySource({
     paths: [...new Set(directories.map((path) => resolve(path)))],
     records,
+    volumePlaces: await openVolumePlaces(roots.state),
     status,
     parser,
     log,

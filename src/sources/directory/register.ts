@@ -24,6 +24,8 @@ export type RegisterOptions = {
   /** After each change of what `declared` answers. `inForce` is absent when nothing good is known. */
   readonly onInstance: (key: InstanceKey, inForce: InForce | undefined) => void;
   readonly onSecret: (key: InstanceKey) => void;
+  /** A Volume may stand otherwise than before; `subject` names it. */
+  readonly publishVolume: (subject: Subject) => Promise<void>;
 };
 
 type Public = { readonly declared: Declared; readonly inForce?: InForce };
@@ -99,6 +101,7 @@ export class Register {
     const { log, retryMs } = this.#options;
     try {
       if (isInstance(subject)) await this.#publishInstance(subject);
+      else if (subject.startsWith('Volume/')) await this.#options.publishVolume(subject);
       else this.#publishSecret(subject);
     } catch (error) {
       log.error({ subject, message: messageOf(error) }, 'declaration could not be recorded');
@@ -221,7 +224,7 @@ function isInstance(subject: Subject): boolean {
   return subject.startsWith('Instance/');
 }
 
-function keyOfSubject(subject: Subject): InstanceKey {
+export function keyOfSubject(subject: Subject): InstanceKey {
   const [, namespace = '', name = ''] = subject.split('/');
   return keyOf(namespace, name);
 }
