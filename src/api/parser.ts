@@ -1,15 +1,17 @@
 import type { DeclaredSpec } from './declared-spec.ts';
 import { specOf } from './defaults.ts';
+import { envelopeProblems } from './envelope.ts';
 import type { Instance, Problem } from './instance.ts';
-import { API_VERSION, readMetadata } from './metadata.ts';
-import { nearestOf } from './nearest.ts';
-import { orList, pathText, problem } from './problem.ts';
-import { isMapping, valueAt } from './raw.ts';
-import { schemaProblems, type SchemaProblem } from './schema-problems.ts';
+import { merged } from './merged-problems.ts';
+import { readMetadata } from './metadata.ts';
+import { problem } from './problem.ts';
+import { isMapping } from './raw.ts';
+import { schemaProblems } from './schema-problems.ts';
 import { openSchema, type SpecSchema } from './schema.ts';
 import { parseSecret, type ParsedSecret } from './secret-document.ts';
 import { specProblems, specWarnings } from './spec-rules.ts';
 import { UNSUPPORTED, unsupportedProblems, type SourceKind, type Unsupported } from './supported.ts';
+import { parseVolume, type DeclaredVolumeSpec, type ParsedVolume } from './volume-document.ts';
 
 /** A document read: an Instance, or everything that is wrong with it at once. */
 export type Parsed =
@@ -26,21 +28,23 @@ export type Parser = {
   /** Never fails and keeps nothing: the same document gives the same answer. */
   instance(document: unknown, context: { readonly source: SourceKind }): Parsed;
   secret(document: unknown): ParsedSecret;
+  volume(document: unknown, context: { readonly source: SourceKind }): ParsedVolume;
 };
+
+type ParserOptions = { readonly unsupported?: readonly Unsupported[]; readonly volumes?: unknown };
 
 /**
  * A parser that judges by the given CRD (the parsed text of `crds/hypeman.dev_instances.yaml`). With a
  * CRD that has no schema every Instance is bad, and the problem says so. `unsupported` is what this
- * version refuses; tests of the rules pass none.
+ * version refuses; tests of the rules pass none. `volumes` is the CRD of Volume; without it every Volume is bad.
  */
-export function openParser(
-  crd: unknown,
-  { unsupported = UNSUPPORTED }: { readonly unsupported?: readonly Unsupported[] } = {},
-): Parser {
+export function openParser(crd: unknown, { unsupported = UNSUPPORTED, volumes }: ParserOptions = {}): Parser {
   const schema = openSchema<DeclaredSpec>(crd);
+  const volumeSchema = openSchema<DeclaredVolumeSpec>(volumes);
   return {
     instance: (document, { source }) => parseInstance(document, { source, unsupported, schema }),
     secret: parseSecret,
+    volume: (document, { source }) => parseVolume(document, source, volumeSchema),
   };
 }
 
@@ -62,7 +66,7 @@ function parseInstance(document: unknown, { source, unsupported, schema }: Judge
     ? [...specProblems(spec, source), ...unsupportedProblems(spec, source, unsupported)]
     : [];
   const ofSchema = isSpec ? [] : schemaProblems(spec, schema.validate.errors ?? [], schema.fields);
-  const problems = [...envelopeProblems(document), ...ofMetadata, ...merged(ofSchema, ofRules)];
+  const problems = [...envelopeProblems(document, 'Instance'), ...ofMetadata, ...merged(ofSchema, ofRules)];
   if (isSpec && problems.length === 0) {
     return { is: 'good', instance: { ...metadata, spec: specOf(spec) }, warnings: specWarnings(spec) };
   }
@@ -78,37 +82,4 @@ function bad(problems: readonly Problem[], found: { namespace?: string; name?: s
     ...(name === undefined || name === '' ? {} : { name }),
     problems: [first, ...others],
   };
-}
-
-const FIELDS = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
-
-function envelopeProblems(document: Readonly<Record<string, unknown>>): readonly Problem[] {
-  const isOurs =
-    valueAt(document, ['apiVersion']) === API_VERSION && valueAt(document, ['kind']) === 'Instance';
-  return [
-    ...(isOurs
-      ? []
-      : [problem(['kind'], `this is no Instance: write apiVersion: ${API_VERSION} and kind: Instance`)]),
-    ...Object.keys(document)
-      .filter((key) => !FIELDS.includes(key))
-      .map((key) => {
-        const near = nearestOf(key, FIELDS);
-        return problem(
-          [key],
-          `unknown field ${key}: ${near === undefined ? `remove it, or move it into ${orList(['metadata', 'spec'])}` : `did you mean ${near}?`}`,
-        );
-      }),
-  ];
-}
-
-/** One problem for one value: a rule knows more about it than the schema, the first complaint more than the next. */
-function merged(ofSchema: readonly SchemaProblem[], ofRules: readonly Problem[]): readonly Problem[] {
-  const told = new Set(ofRules.map(({ pointer }) => pathText(pointer)));
-  const others = ofSchema.filter(({ pointer, isAboutValue }) => {
-    const path = pathText(pointer);
-    if (isAboutValue && told.has(path)) return false;
-    told.add(path);
-    return true;
-  });
-  return [...others.map(({ pointer, message }) => ({ pointer, message })), ...ofRules];
 }

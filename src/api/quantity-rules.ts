@@ -27,13 +27,14 @@ const BOUNDS: readonly (Bounds & { readonly path: readonly string[] })[] = [
   { path: ['network', 'bandwidthDownload'], kind: 'bandwidth', ...RATE },
   { path: ['network', 'bandwidthUpload'], kind: 'bandwidth', ...RATE },
 ];
-const VOLUME_OVERLAY: Bounds = { kind: 'size', least: 16 * MIB, most: MOST, wholeMib: true };
+/** Of a volume, and of the layer over one: the least that ext4 is of use with. */
+export const VOLUME_SIZE: Bounds = { kind: 'size', least: 16 * MIB, most: MOST, wholeMib: true };
 
 /** What is wrong with the sizes and rates of a spec. */
 export function quantityProblems(spec: unknown): readonly Problem[] {
   const ofVolumes = listOf(valueAt(spec, ['volumes'])).map((_, at) => ({
     path: ['volumes', at, 'overlaySize'],
-    ...VOLUME_OVERLAY,
+    ...VOLUME_SIZE,
   }));
   return [...BOUNDS, ...ofVolumes].flatMap(({ path, ...bounds }) => {
     const value = valueAt(spec, path);
@@ -42,7 +43,8 @@ export function quantityProblems(spec: unknown): readonly Problem[] {
   });
 }
 
-function complaintAbout(value: unknown, { kind, least, most, wholeMib }: Bounds): string | undefined {
+/** Why this cannot be, as a sentence; undefined when it can. */
+export function complaintAbout(value: unknown, { kind, least, most, wholeMib }: Bounds): string | undefined {
   const quantity = parseQuantity(kind, value);
   if (quantity.is === 'wrong') return quantity.message;
   const { bytes } = quantity;

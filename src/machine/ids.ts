@@ -4,6 +4,10 @@ export type InstanceKey = string & { readonly brand: 'InstanceKey' };
 export type InstanceId = string & { readonly brand: 'InstanceId' };
 /** CUID2 of one frozen base, made once. */
 export type SnapshotId = string & { readonly brand: 'SnapshotId' };
+/** `namespace/name` of a Volume. */
+export type VolumeKey = string & { readonly brand: 'VolumeKey' };
+/** CUID2 of one volume's disk, made once. */
+export type VolumeId = string & { readonly brand: 'VolumeId' };
 export type TapName = string & { readonly brand: 'TapName' };
 
 /* eslint-disable @typescript-eslint/no-unsafe-type-assertion -- brands are minted here and nowhere else */
@@ -17,6 +21,14 @@ export function instanceId(text: string): InstanceId {
 
 export function snapshotId(text: string): SnapshotId {
   return text as SnapshotId;
+}
+
+export function volumeKeyOf(namespace: string, name: string): VolumeKey {
+  return `${namespace}/${name}` as VolumeKey;
+}
+
+export function volumeId(text: string): VolumeId {
+  return text as VolumeId;
 }
 
 /** IFNAMSIZ (linux/if.h) leaves 15 visible characters: `hm-`, the installation's four, eight of a CUID2. */
@@ -39,10 +51,10 @@ export function installationTag(stateDirectory: string): string {
 /** With the installation's tag after it: how a stray network device of ours is found and collected. */
 export const TAP_PREFIX = 'hm-';
 
-export function namespaceOf(key: InstanceKey): string {
+export function namespaceOf(key: InstanceKey | VolumeKey): string {
   return key.slice(0, key.indexOf('/'));
 }
 
-export function nameOf(key: InstanceKey): string {
+export function nameOf(key: InstanceKey | VolumeKey): string {
   return key.slice(key.indexOf('/') + 1);
 }

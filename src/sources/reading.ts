@@ -89,18 +89,21 @@ function readDocument(document: SourceDocument, file: string, reader: Reader): F
   const apiVersion = textAt(value, ['apiVersion']) ?? '';
   const kind = textAt(value, ['kind']) ?? '';
   if (apiVersion === 'v1' && kind === 'Secret') return readSecret(document, file, reader.parser);
-  if (OUR_GROUP.test(apiVersion) && (kind === 'Instance' || kind === ''))
-    return readInstance(document, file, reader);
-  if (OUR_GROUP.test(apiVersion) && kind === 'Volume') return readVolume(document, file, reader.parser);
-  if (OUR_GROUP.test(apiVersion)) {
-    const message = `kind ${kind.slice(0, 60)} of ${apiVersion} is not known to this version: only Instance and Volume are`;
-    return { ...NOTHING, problems: describeProblems(file, document, [{ pointer: ['kind'], message }]) };
-  }
+  if (OUR_GROUP.test(apiVersion)) return readOurs(document, file, reader);
   if (!isMapping(value)) {
     const message = 'a document must be a mapping with apiVersion, kind, metadata and spec';
     return { ...NOTHING, problems: describeProblems(file, document, [{ pointer: [], message }]) };
   }
   return { ...NOTHING, ignored: 1, lookalikes: lookalikesOf(document, file, { apiVersion, kind }) };
+}
+
+function readOurs(document: SourceDocument, file: string, reader: Reader): FileReading {
+  const apiVersion = textAt(document.value, ['apiVersion']) ?? '';
+  const kind = textAt(document.value, ['kind']) ?? '';
+  if (kind === 'Instance' || kind === '') return readInstance(document, file, reader);
+  if (kind === 'Volume') return readVolume(document, file, reader.parser);
+  const message = `kind ${kind.slice(0, 60)} of ${apiVersion} is not known to this version: only Instance and Volume are`;
+  return { ...NOTHING, problems: describeProblems(file, document, [{ pointer: ['kind'], message }]) };
 }
 
 function readInstance(document: SourceDocument, file: string, { parser, salt }: Reader): FileReading {

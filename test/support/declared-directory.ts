@@ -6,7 +6,7 @@ import type { Logger } from '../../src/log.ts';
 import { openLog } from '../../src/log.ts';
 import { keyOf } from '../../src/machine/ids.ts';
 import type { InstanceKey } from '../../src/machine/ids.ts';
-import { readCrd } from '../../src/sources/crd.ts';
+import { readCrd, readVolumeCrd } from '../../src/sources/crd.ts';
 import { openDirectorySource } from '../../src/sources/directory/open-directory-source.ts';
 import type { DirectorySourceOptions } from '../../src/sources/directory/open-directory-source.ts';
 import type { Timing } from '../../src/sources/directory/timing.ts';
@@ -42,7 +42,7 @@ export async function declaredDirectory(): Promise<DeclaredDirectory> {
   const watch = `${base}/instances`;
   const state = `${base}/state`;
   await mkdir(watch);
-  const parser = openParser(await readCrd());
+  const parser = openParser(await readCrd(), { volumes: await readVolumeCrd() });
   let source: Source | undefined;
   const notified: InstanceKey[] = [];
   const current = (): Source => {

@@ -89,7 +89,7 @@ describe('texts', () => {
 
 describe('declarations', () => {
   test('all problems of all documents are told at once, each with its line', () => {
-    const text = `${instanceYaml('a', { vcpus: 'x', colour: 1 })}---\n${instanceYaml('B_')}---\napiVersion: hypeman.dev/v1alpha1\nkind: Volume\n`;
+    const text = `${instanceYaml('a', { vcpus: 'x', colour: 1 })}---\n${instanceYaml('B_')}---\napiVersion: hypeman.dev/v1alpha1\nkind: Widget\n`;
     const { claims, problems } = readDeclarations(text, 'f.yaml', reader);
     expect(claims.map(({ subject }) => subject)).toEqual(['Instance/default/a']);
     const [says] = claims.map((claim) => claim.says);
@@ -101,7 +101,7 @@ describe('declarations', () => {
             .sort()
         : [],
     ).toEqual(['f.yaml:7:3: spec.vcpus: ', 'f.yaml:8:3: spec.colour:']);
-    expect(problems.join('\n')).toMatch(/f\.yaml:13:3: metadata\.name: .*\nf\.yaml:\d+:1: kind: kind Volume/);
+    expect(problems.join('\n')).toMatch(/f\.yaml:13:3: metadata\.name: .*\nf\.yaml:\d+:1: kind: kind Widget/);
   });
 
   test('no name leads out of the state directory', () => {

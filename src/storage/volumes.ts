@@ -1,0 +1,57 @@
+import type { InstanceId, VolumeId, VolumeKey } from '../machine/ids.ts';
+import type { Owner } from '../machine/machine.ts';
+import type { VolumeDisk, VolumeWish } from '../machine/volume.ts';
+
+/** A volume that is on disk. */
+export type StoredVolume = {
+  readonly version: 1;
+  readonly id: VolumeId;
+  readonly key: VolumeKey;
+  readonly createdAt: number;
+  /** As last declared: what holds once the declaration is gone. */
+  readonly reclaimPolicy: 'Retain' | 'Delete';
+};
+
+/** The disks that outlive instances. A disk that is there is never made again. */
+export type Volumes = {
+  all(): readonly StoredVolume[];
+  /** Directories that cannot be used. They are never collected. `message` says what to do. */
+  problems(): readonly { readonly directory: string; readonly message: string }[];
+  of(key: VolumeKey): StoredVolume | undefined;
+  look(key: VolumeKey): Promise<VolumeDisk>;
+  /**
+   * Makes the disk of a volume that has none; one that is there is left as it is. Filling it from an archive
+   * goes on after this returns, and `look` tells of it. Throws `DiskFull` where nothing has to be filled.
+   */
+  create(wish: VolumeWish): Promise<void>;
+  /** Only while no machine uses it. Never shrinks. */
+  grow(key: VolumeKey, bytes: number): Promise<void>;
+  /** Durable when it returns. */
+  writePolicy(key: VolumeKey, policy: StoredVolume['reclaimPolicy']): Promise<void>;
+  /**
+   * Lets a VMM open the disk at this path: written by its owner alone, or read by the shared group. The first
+   * reader gets a filesystem that needs no repair: it mounts without replaying the journal. Throws `VolumeDamaged`.
+   */
+  handOver(
+    path: string,
+    to: { readonly owner: Owner; readonly readonly: boolean; readonly isFirst: boolean },
+  ): Promise<void>;
+  /** Nobody but root may open it. */
+  takeBack(key: VolumeKey): Promise<void>;
+  remove(key: VolumeKey): Promise<void>;
+  /** The writable layer of an instance over a volume. */
+  layerBytes(instance: InstanceId, volume: VolumeId): Promise<number | undefined>;
+  /** Makes the layer, or grows it. */
+  fitLayer(layer: VolumeLayer): Promise<void>;
+  /** What interrupted work left. Returns what went. */
+  collect(): Promise<readonly string[]>;
+  /** Ends what is being filled; nothing half-made counts. */
+  close(): Promise<void>;
+};
+
+export type VolumeLayer = {
+  readonly instance: InstanceId;
+  readonly volume: VolumeId;
+  readonly bytes: number;
+  readonly owner: Owner;
+};
