@@ -30,7 +30,7 @@ export type Internet = {
   close(): Promise<void>;
 };
 
-const NAMES = ['api.test', 'other.test', 'git.test', 'one.wild.test'];
+const NAMES = ['api.test', 'other.test', 'git.test', 'one.wild.test', 'wild.test'];
 const PROGRAM = new URL('egress-vm-world.ts', import.meta.url).pathname;
 
 /** Addresses of a network that is nobody's here: two runs at one time have two of them. */

@@ -19,20 +19,20 @@ export function openTicker(egress: EgressHouse, name: string): Ticker {
   const ticks = (): readonly RequestSeen[] => egress.internet.requests('case=tick');
   const next: Ticker['next'] = async (withinMs = 10_000) => {
     const before = ticks().length;
-    const after = await eventually(
-      'a tick',
-      () => Promise.resolve(ticks()),
-      (seen) => seen.length > before,
+    await eventually(
+      'another tick',
+      () => Promise.resolve(ticks().length),
+      (count) => count > before,
       withinMs,
     );
-    return after[after.length - 1] ?? Promise.reject(new Error('no tick'));
+    return ticks().at(-1) ?? Promise.reject(new Error('no tick'));
   };
   return {
     ticks,
     next,
     start: async () => {
       const tick = `python3 ${CLIENTS}/clients.py tick 'https://api.test/tick?case=tick'`;
-      await egress.inGuest(name, `rm -f /tmp/stop; setsid ${tick} </dev/null >/tmp/tick.log 2>&1 &`);
+      await egress.inGuest(name, `rm -f /tmp/stop; nohup ${tick} </dev/null >/tmp/tick.log 2>&1 &`);
       await next(30_000);
     },
     until: async (header, value, withinMs = 10_000) => {

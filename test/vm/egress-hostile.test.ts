@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { runCommand } from '../../src/host/exec.ts';
-import { installationTag } from '../../src/machine/ids.ts';
+import { installationTag, instanceId, tapNameFor } from '../../src/machine/ids.ts';
 import { eventually } from '../support/controller-process.ts';
 import { mediatedSpec, openEgressHouse } from '../support/egress-house.ts';
 import type { EgressHouse } from '../support/egress-house.ts';
@@ -41,6 +42,24 @@ async function attack<T>(name: string, ...args: readonly (string | number)[]): P
   return JSON.parse(stdout) as T;
 }
 
+/** Frames that came out of the machine, before the guard. */
+async function sentByAttacker(): Promise<number> {
+  const id = (await egress.house.untilReady('attacker')).status.id ?? '';
+  const tap = tapNameFor(instanceId(id), installationTag(egress.house.place.stateDir));
+  return Number(await readFile(`/sys/class/net/${tap}/statistics/rx_packets`, 'utf8'));
+}
+
+function namesAsked(end: string): readonly string[] {
+  return egress.internet.events.flatMap((event) =>
+    event.is === 'name' && event.name.endsWith(end) ? [event.name] : [],
+  );
+}
+
+/** Where in all that the guest can read there is this word; as hex, so that the question is not the answer. */
+async function search(word: string): Promise<readonly string[]> {
+  return attack('search', Buffer.from(word).toString('hex'));
+}
+
 /** Fails when anything came to the sink, or came from a guest's own address anywhere, while `act` ran. */
 async function expectNoLeak<T>(act: () => Promise<T>): Promise<T> {
   const before = await egress.internet.leaked();
@@ -51,7 +70,6 @@ async function expectNoLeak<T>(act: () => Promise<T>): Promise<T> {
 
 test('the sink counts what reaches it: from the host it is reached', async () => {
   const before = await egress.internet.leaked();
-  await runCommand('ping', ['-c', '1', '-W', '1', egress.internet.sink]);
   await runCommand('python3', [
     '-c',
     `import socket; socket.create_connection(('${egress.internet.sink}', 5432))`,
@@ -71,16 +89,15 @@ test('TCP to any other port is reset at once', async () => {
   }
 });
 
-test('UDP is refused, QUIC and foreign name servers too', async () => {
+test('UDP is refused at once, QUIC and foreign name servers too', async () => {
   const { sink, address } = egress.internet;
   const targets = [`${sink},443`, `${sink},80`, `${sink},53`, `${sink},51820`, `${address},53`, '8.8.8.8,53'];
   const said = await expectNoLeak(() => attack<Record<string, Outcome>>('datagram', ...targets));
-  const answers = Object.entries(said).filter(
-    ([, { said: word }]) => !/^[A-Za-z]/.test(word) || /^[0-9a-f]{20,}$/.test(word),
-  );
-  // What is meant for a name server may be answered by the gateway's own in its place.
-  expect(answers.filter(([target]) => !target.endsWith(',53'))).toEqual([]);
-  expect(said[`${sink},443`]?.seconds).toBeLessThan(1.5);
+  for (const { said: word, seconds } of Object.values(said)) {
+    expect(word).toMatch(/^E[A-Z]+$/);
+    expect(seconds).toBeLessThan(1.5);
+  }
+  expect(namesAsked('leak.tunnel.test')).toEqual([]);
 });
 
 test('there is no IPv6 way out', async () => {
@@ -98,17 +115,10 @@ test('there is no IPv6 way out', async () => {
 
 test('packets with a forged source address reach nobody', async () => {
   const { sink, address } = egress.internet;
-  const sent = await expectNoLeak(() =>
-    attack<number>(
-      'spoof',
-      victimAddress,
-      `${sink},5432`,
-      `${sink},443`,
-      `${address},443`,
-      `${GATEWAY},3128`,
-    ),
-  );
-  expect(sent).toBeGreaterThan(0);
+  const targets = [`${sink},5432`, `${sink},443`, `${address},443`, `${GATEWAY},3128`];
+  const before = await sentByAttacker();
+  const sent = await expectNoLeak(() => attack<number>('spoof', victimAddress, ...targets));
+  expect((await sentByAttacker()) - before).toBeGreaterThanOrEqual(sent);
 });
 
 test('protocols other than TCP and UDP reach nobody', async () => {
@@ -165,9 +175,7 @@ test('other guestsâ€™ listeners are of no use: no request carries the neighbourâ
 
 test('a tunnel of names is slowed to a trickle', async () => {
   const asked = await attack<number>('tunnel', GATEWAY, 6);
-  const passed = egress.internet.events.filter(
-    (event) => event.is === 'name' && event.name.endsWith('.tunnel.test'),
-  );
+  const passed = namesAsked('.tunnel.test');
   expect(asked).toBeGreaterThan(1000);
   // 200 at once and 50 a second.
   expect(passed.length).toBeLessThan(200 + 50 * 12);
@@ -175,8 +183,8 @@ test('a tunnel of names is slowed to a trickle', async () => {
 });
 
 test('nothing that it can read holds the value: environment, command line, devices, firmware', async () => {
-  expect(await attack<readonly string[]>('search', OWN)).toEqual([]);
-  expect((await attack<readonly string[]>('search', 'mock-API_KEY')).length).toBeGreaterThan(0);
+  expect(await search(OWN)).toEqual([]);
+  expect((await search('mock-API_KEY')).length).toBeGreaterThan(0);
 });
 
 test('the rules flushed under load: no packet gets past, and they are back', async () => {

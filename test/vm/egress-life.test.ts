@@ -1,13 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import {
-  cli,
-  conditionOf,
-  declare,
-  eventually,
-  getInstance,
-  tracesOf,
-} from '../support/controller-process.ts';
+import { conditionOf, declare, eventually, getInstance, tracesOf } from '../support/controller-process.ts';
 import { isMediated, openEgressHouse } from '../support/egress-house.ts';
 import type { EgressHouse } from '../support/egress-house.ts';
 import { CLIENTS } from '../support/egress-vm-image.ts';
@@ -90,8 +83,8 @@ async function proxyPid(): Promise<number> {
 }
 
 async function expectNotRestarted(): Promise<void> {
-  const { exitCode } = await egress.inGuest('life', 'cmp -s /tmp/boot /proc/sys/kernel/random/boot_id');
-  expect(exitCode).toBe(0);
+  const { stdout } = await egress.inGuest('life', 'cat /tmp/boot /proc/sys/kernel/random/boot_id');
+  expect(new Set(stdout.split('\n')).size).toBe(1);
   expect((await getInstance(egress.house.place, 'life'))?.status.restarts ?? 0).toBe(0);
 }
 
@@ -219,7 +212,7 @@ test('a credential that is taken away closes the WebSocket that used it, within 
     () => Promise.resolve(egress.internet.events.find(({ is }) => is === 'websocket-closed')),
     (event) => event !== undefined,
   );
-  expect((closed?.at ?? Infinity) - at).toBeLessThan(3000);
+  expect((closed?.at ?? Infinity) - at).toBeLessThan(2000);
   expect((await held).stdout).toContain('closed');
   await eventually(
     'without it',
@@ -234,7 +227,14 @@ test('mediation switched off and on again, live: straight out and back behind th
   const { credentials } = spec;
   await redeclare({ credentials: {}, network: {} });
   await eventually('open', reachesSink, (reached) => reached, 20_000);
-  expect(valueIn(await ticker.next(), 'x-env')).toBeUndefined();
+  // Straight out, and by the proxy that this guest still has in its environment. The image does not know
+  // the CA of this internet, hence -k.
+  const url = "-k 'https://api.test/echo?case=off'";
+  const { stdout } = await egress.inGuest('life', `curl -sS ${url} && unset https_proxy && curl -sS ${url}`);
+  expect(stdout).toBe('okok');
+  const seen = egress.internet.requests('case=off').map(({ rawHeaders }) => rawHeaders.join());
+  expect(seen).toHaveLength(2);
+  expect(seen.join()).not.toMatch(/x-env|env-4/);
   await redeclare({ credentials, network: { egress: { enabled: true } } });
   await eventually('closed', reachesSink, (reached) => !reached, 20_000);
   await ticker.until('x-env', 'env-4', 20_000);
@@ -269,6 +269,5 @@ test('when it is removed nothing of it is left: no process, no CA, no rule', asy
     20_000,
   );
   expect(traces).toEqual([]);
-  const { stdout } = await cli(egress.house.place, 'get', '-o', 'name');
-  expect(stdout).toBe('');
+  expect(await readdir(`${egress.house.place.stateDir}/egress/authorities`)).toEqual([]);
 });

@@ -127,8 +127,8 @@ def proxied(gateway, *targets):
 
 
 def search(value):
-    """Where in all that this guest can read the value is found."""
-    wanted, found = value.encode(), []
+    """Where in all that this guest can read the value, given in hex, is found."""
+    wanted, found = bytes.fromhex(value), []
     devices = [f"/dev/{name}" for name in os.listdir("/sys/block")]
     words = ["/proc/cmdline", "/proc/config.gz", "/proc/keys", "/dev/kmsg"]
     processes = [f"/proc/{pid}/{what}" for pid in os.listdir("/proc") if pid.isdigit() for what in ("environ", "cmdline")]
