@@ -20,12 +20,11 @@ export function startOn(cores: string, command: readonly string[], isQuiet = tru
   });
 }
 
-export function entry(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
-}
+export const UPSTREAM_ENTRY = fileURLToPath(new URL('./upstream.ts', import.meta.url));
+const CLIENT_ENTRY = fileURLToPath(new URL('./client.ts', import.meta.url));
 
 export async function runClient(job: Job): Promise<Done> {
-  const command = ['-c', CORES.client, process.execPath, entry('client.ts'), JSON.stringify(job)];
+  const command = ['-c', CORES.client, process.execPath, CLIENT_ENTRY, JSON.stringify(job)];
   const { stdout } = await run('taskset', command);
   return JSON.parse(stdout) as Done;
 }

@@ -16,7 +16,7 @@ import { readBootId } from '../../../src/host/processes.ts';
 import { openLog } from '../../../src/log.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
 import { aGrant, aPolicy } from '../../support/egress-policies.ts';
-import { CORES, endProcess, entry, pin, startOn } from './processes.ts';
+import { CORES, UPSTREAM_ENTRY, endProcess, pin, startOn } from './processes.ts';
 
 /** A loopback address of the benches' own: only port 443 is mediated, and a host may have its own on 127.0.0.1. */
 export const UPSTREAM = '127.83.9.21';
@@ -41,13 +41,7 @@ export async function openBenchStage(): Promise<BenchStage> {
   chmodSync(root, 0o711);
   const upstreamCa = writeCertificates(root, [GRANTED, SPLICED]);
   const served = [GRANTED, SPLICED].map((host) => `${host}=${root}/${host}`);
-  const upstream = startOn(CORES.upstream, [
-    process.execPath,
-    entry('upstream.ts'),
-    UPSTREAM,
-    '2',
-    ...served,
-  ]);
+  const upstream = startOn(CORES.upstream, [process.execPath, UPSTREAM_ENTRY, UPSTREAM, '2', ...served]);
   await untilListening(UPSTREAM, 443);
   const roots = { state: `${root}/state`, run: `${root}/run` };
   const bootId = await readBootId();
