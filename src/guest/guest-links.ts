@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Authority } from '../machine/egress.ts';
-import type { GuestState } from '../machine/guest.ts';
+import type { GuestIdentity, GuestState } from '../machine/guest.ts';
 import type { InstanceId } from '../machine/ids.ts';
 
 /** A program run in the guest by `exec`. Closing `stdin` is an end of file for it. */
@@ -28,6 +28,13 @@ export type GuestStat = {
   readonly modifiedAt: number;
 };
 
+/** What time and chance are in the guest from now on. */
+export type Refresh = {
+  readonly epochMs: number;
+  /** 1 to 512 bytes, of no other guest. */
+  readonly entropy: Uint8Array;
+};
+
 /**
  * The control channels of all running guests. One connection per guest, kept open, made again when
  * it breaks. Whatever a guest sends can only end its own connection: frames and queues are bounded.
@@ -45,6 +52,19 @@ export type GuestLinks = {
   shutdown(id: InstanceId, graceMs: number): void;
   /** Has init install this CA where programs look for one; the outcome is in its state, by fingerprint. */
   trustAuthority(id: InstanceId, authority: Authority): void;
+  /**
+   * Has the guest's programs stand still, so that none of them runs in a copy before the copy has an identity of its
+   * own. The outcome is in its state. Nothing but `release`, `identify` and `shutdown` ends it: not even time.
+   */
+  hold(id: InstanceId): void;
+  /** Lets programs go on that `hold` stopped, as who they are. */
+  release(id: InstanceId): void;
+  /**
+   * Has init make its guest this one while programs stand still, and then lets them go on. The outcome is in its
+   * state: `identity` is the id once address, MAC and routes are its own; until then there is no network, and what
+   * was held stays so. Said again with the same words it changes nothing, or tries what was refused.
+   */
+  identify(id: InstanceId, identity: GuestIdentity, refresh: Refresh): void;
   setClock(id: InstanceId, epochMs: number): void;
   reseed(id: InstanceId, entropy: Uint8Array): void;
   /** These four throw `GuestUnreachable`, or `AgentSkipped` where skipGuestAgent was asked for. */

@@ -21,6 +21,9 @@ const NEEDED = [
   'overlay',
   'ext4',
   'vmw_vsock_virtio_transport',
+  // Connections of an old identity can be ended.
+  'tcp_diag',
+  'udp_diag',
 ] as const;
 
 /**

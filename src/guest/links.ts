@@ -7,6 +7,7 @@ import type { GuestConnector, GuestLinks, GuestListener } from './guest-links.ts
 import { GuestLink } from './link.ts';
 import type { Connection } from './connection.ts';
 import { authorityRecords } from './authority-records.ts';
+import { identityRecords } from './identity-records.ts';
 import { FRAME_MAX, FROM_HOST, numberBytes, recordBytes } from './protocol.ts';
 
 const ANSWER_MS = 30_000;
@@ -59,10 +60,11 @@ export function openGuestLinks(options: {
   };
 }
 
+type Control =
+  'acknowledgeExit' | 'shutdown' | 'trustAuthority' | 'hold' | 'release' | 'identify' | 'setClock' | 'reseed';
+
 /** Said when somebody listens; what is still wanted is said again by the next look. */
-function controls(
-  to: (id: InstanceId) => Connection | undefined,
-): Pick<GuestLinks, 'acknowledgeExit' | 'shutdown' | 'trustAuthority' | 'setClock' | 'reseed'> {
+function controls(to: (id: InstanceId) => Connection | undefined): Pick<GuestLinks, Control> {
   return {
     acknowledgeExit: (id) => to(id)?.control(FROM_HOST.acknowledge),
     shutdown: (id, graceMs) => {
@@ -71,6 +73,10 @@ function controls(
     },
     trustAuthority: (id, authority) =>
       to(id)?.control(FROM_HOST.trust, recordBytes(authorityRecords(authority))),
+    hold: (id) => to(id)?.control(FROM_HOST.hold),
+    release: (id) => to(id)?.control(FROM_HOST.release),
+    identify: (id, identity, refresh) =>
+      to(id)?.control(FROM_HOST.identify, recordBytes(identityRecords(id, identity, refresh))),
     setClock: (id, epochMs) => {
       const bytes = Buffer.alloc(8);
       bytes.writeBigUInt64LE(BigInt(Math.round(epochMs)));

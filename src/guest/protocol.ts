@@ -35,6 +35,14 @@ export const FROM_HOST = {
   reseed: 5,
   /** Records: c certificate (PEM), f fingerprint, k subject hash. The outcome is in STATE. */
   trust: 6,
+  /** Programs stand still until `release`, `identify` or `shutdown`; told by STATE. */
+  hold: 7,
+  release: 8,
+  /**
+   * Records: i id, h hostname, t epochMs, r entropy in hex; p IPv4, g gateway, m MAC; n machine id in hex; c, f and
+   * k as in `trust`. Programs are held meanwhile; the outcome is in STATE.
+   */
+  identify: 9,
   /** Records: a argument, e NAME=value, w directory, c columns, r rows; the last two ask for a terminal. */
   exec: 16,
   /** Records: p path. Answered by STATED, ABSENT or FAILED. */
@@ -58,7 +66,9 @@ export const FROM_GUEST = {
   hello: 65,
   /**
    * program u8 (0 booting, 1 started, 2 exited), agent u8, hasCode u8, trust u8 (0 unspoken, 1 none, 2 installed,
-   * 3 failed), code u32, ms since start u64; for trust 2 and 3 the fingerprint in 64 hex digits; message
+   * 3 failed), code u32, ms since start u64; for trust 2 and 3 the fingerprint in 64 hex digits; message. While
+   * started the code's place holds held u8, zero u8 and the length u16 of the records at the very end: i id, w what
+   * of the last `hold` or `identify` was refused.
    */
   state: 66,
   lost: 67,

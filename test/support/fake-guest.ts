@@ -5,6 +5,7 @@ import type { FakeEvent, FakeWorld } from '../../src/drivers/fake/world.ts';
 import type { GuestLinks, GuestListener } from '../../src/guest/guest-links.ts';
 import type { Driver, MachineListener } from '../../src/machine/driver.ts';
 import type { GuestState } from '../../src/machine/guest.ts';
+import { instanceId } from '../../src/machine/ids.ts';
 import type { InstanceId } from '../../src/machine/ids.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 
@@ -30,6 +31,8 @@ export type FakeHostOptions = {
 type FakeGuestWorld = FakeWorld & {
   readonly guests: Map<InstanceId, FakeGuest>;
   readonly guestListeners: Set<GuestListener>;
+  /** Who a guest is that goes on from a snapshot; not among them: a fork that was not told yet. */
+  readonly identified: Set<InstanceId>;
 };
 
 type FakeGuest = { state: GuestState; readonly script: GuestScript; readonly boot?: NodeJS.Timeout };
@@ -82,10 +85,16 @@ export function openFakeHost(options: FakeHostOptions): FakeHost {
 }
 
 function emptyGuestWorld(scriptFor: (machine: Machine) => Partial<GuestScript>): FakeGuestWorld {
-  const world: FakeGuestWorld = { ...emptyWorld(), guests: new Map(), guestListeners: new Set() };
+  const world: FakeGuestWorld = {
+    ...emptyWorld(),
+    guests: new Map(),
+    guestListeners: new Set(),
+    identified: new Set(),
+  };
   world.listeners.add((event: FakeEvent) => {
-    if (event.kind === 'started')
-      bootGuest(world, event.machine, { ...OBEDIENT, ...scriptFor(event.machine) });
+    const scriptOf = (machine: Machine): GuestScript => ({ ...OBEDIENT, ...scriptFor(machine) });
+    if (event.kind === 'started') bootGuest(world, event.machine, scriptOf(event.machine));
+    if (event.kind === 'restored') resumeGuest(world, event.machine, scriptOf(event.machine));
     if (event.kind === 'power-button') shutDown(world, event.id);
     if (event.kind === 'ended') removeGuest(world, event.id);
   });
@@ -97,9 +106,19 @@ function bootGuest(world: FakeGuestWorld, { id }: Machine, script: GuestScript):
     script.bootMs === 'never'
       ? undefined
       : setTimeout(() => {
-          say(world, id, { state: 'started', startedAt: Date.now(), agentReady: script.agentReady });
+          const { agentReady } = script;
+          say(world, id, { state: 'started', startedAt: Date.now(), agentReady, identity: id });
         }, script.bootMs);
+  world.identified.add(id);
   world.guests.set(id, { state: { state: 'booting' }, script, ...(boot === undefined ? {} : { boot }) });
+}
+
+function resumeGuest(world: FakeGuestWorld, { id }: Machine, script: GuestScript): void {
+  if (world.guests.has(id)) return;
+  world.guests.set(id, { state: { state: 'booting' }, script });
+  const identity = world.identified.has(id) ? id : instanceId('source');
+  const { agentReady } = script;
+  say(world, id, { state: 'started', startedAt: Date.now(), agentReady, identity });
 }
 
 function removeGuest(world: FakeGuestWorld, id: InstanceId): void {
@@ -125,6 +144,20 @@ function say(world: FakeGuestWorld, id: InstanceId, state: GuestState): void {
   for (const listener of world.guestListeners) listener(id);
 }
 
+type Started = Extract<GuestState, { readonly state: 'started' }>;
+
+/** What init does to a guest whose program runs. */
+function change(world: FakeGuestWorld, id: InstanceId, become: (guest: Started) => Started): void {
+  const guest = world.guests.get(id)?.state;
+  if (guest?.state === 'started') say(world, id, become(guest));
+}
+
+function withoutHold(guest: Started): Started {
+  const going: { -readonly [K in keyof Started]: Started[K] } = { ...guest };
+  delete going.held;
+  return going;
+}
+
 function linksOf(world: FakeGuestWorld): GuestLinks {
   const unreachable = (): Promise<never> =>
     Promise.reject(new HypemanError('transient', 'GuestUnreachable', 'a fake guest runs no programs'));
@@ -148,9 +181,24 @@ function linksOf(world: FakeGuestWorld): GuestLinks {
       shutDown(world, id);
     },
     trustAuthority: (id, { fingerprint }) => {
-      const guest = world.guests.get(id)?.state;
-      if (guest?.state === 'started')
-        say(world, id, { ...guest, trust: { state: 'installed', fingerprint } });
+      change(world, id, (guest) => ({ ...guest, trust: { state: 'installed', fingerprint } }));
+    },
+    hold: (id) => {
+      change(world, id, (guest) => ({ ...guest, held: true }));
+    },
+    release: (id) => {
+      change(world, id, withoutHold);
+    },
+    identify: (id, { authority }) => {
+      world.identified.add(id);
+      change(world, id, (guest) => ({
+        ...withoutHold(guest),
+        identity: id,
+        trust:
+          authority === undefined
+            ? { state: 'none' }
+            : { state: 'installed', fingerprint: authority.fingerprint },
+      }));
     },
     setClock: () => undefined,
     reseed: () => undefined,

@@ -1,43 +1,38 @@
+#include "identify.h"
 #include "streams.h"
 
-#include <fcntl.h>
-#include <linux/random.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { SEED_BYTES = 512 };
-
-static bool set_clock(const uint8_t *payload, uint32_t length)
+static bool take_clock(const uint8_t *payload, uint32_t length)
 {
 	if (length != 8)
 		return false;
-	uint64_t ms = get64(payload);
-	const struct timespec time = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-	if (clock_settime(CLOCK_REALTIME, &time) < 0)
+	if (!set_clock(get64(payload)))
 		warn_errno("cannot set", "the clock");
 	return true;
 }
 
-/* Both are needed: the first adds entropy, the second makes the generator use it now (random(4)). */
-static bool reseed(const uint8_t *payload, uint32_t length)
+static bool take_seed(const uint8_t *payload, uint32_t length)
 {
-	struct {
-		int bits, size;
-		uint8_t bytes[SEED_BYTES];
-	} seed;
 	if (length == 0 || length > SEED_BYTES)
 		return false;
-	seed.bits = (int)length * 8;
-	seed.size = (int)length;
-	memcpy(seed.bytes, payload, length);
-	int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &seed) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+	if (!reseed(payload, length))
 		warn_errno("cannot reseed", "the random generator");
-	if (fd >= 0)
-		(void)close(fd);
+	return true;
+}
+
+static bool hold(void)
+{
+	if (state.program == STARTED && !hold_programs())
+		identity_refused("cannot hold", "the programs");
+	link_state_changed();
+	return true;
+}
+
+static bool release(void)
+{
+	release_programs();
+	link_state_changed();
 	return true;
 }
 
@@ -75,9 +70,12 @@ static bool handle_control(uint8_t type, const uint8_t *payload, uint32_t length
 			return false;
 		program_stop(get32(payload));
 		return true;
-	case HOST_CLOCK: return set_clock(payload, length);
-	case HOST_RESEED: return reseed(payload, length);
+	case HOST_CLOCK: return take_clock(payload, length);
+	case HOST_RESEED: return take_seed(payload, length);
 	case HOST_TRUST: return trust(payload, length);
+	case HOST_HOLD: return hold();
+	case HOST_RELEASE: return release();
+	case HOST_IDENTIFY: return identify((const char *)payload, length);
 	default: return false;
 	}
 }

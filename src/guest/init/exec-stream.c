@@ -75,7 +75,7 @@ static void start(struct stream *stream, const struct exec_request *request)
 	}
 	const struct launch this = {
 		.argv = request->argv, .env = request->env, .workdir = request->workdir, .user = program_user(),
-		.cgroup = full_system_runs() ? NULL : "exec", .in = ends.in, .out = ends.out, .err = ends.err,
+		.cgroup = full_system_runs() || state.held ? NULL : "exec", .in = ends.in, .out = ends.out, .err = ends.err,
 		.terminal = request->terminal,
 	};
 	pid_t pid = launch(&this, &failure);

@@ -59,6 +59,7 @@ enum { FRAME_HEADER = 9, FRAME_MAX = 65536, HELLO_BYTES = 20, PREAMBLE_ZEROS = 1
 
 enum {
 	HOST_SYNC = 0, HOST_HELLO = 1, HOST_ACK = 2, HOST_SHUTDOWN = 3, HOST_CLOCK = 4, HOST_RESEED = 5, HOST_TRUST = 6,
+	HOST_HOLD = 7, HOST_RELEASE = 8, HOST_IDENTIFY = 9,
 	OPEN_EXEC = 16, OPEN_STAT = 17, OPEN_READ = 18, OPEN_WRITE = 19,
 	DATA = 32, DATA_END = 33, CREDIT = 34, RESIZE = 35, KILL = 36, CANCEL = 37,
 	GUEST_HELLO = 65, GUEST_STATE = 66, GUEST_LOST = 67,
@@ -115,7 +116,8 @@ enum program_state { BOOTING = 0, STARTED = 1, EXITED_STATE = 2 };
 
 /* 0 was an init that knew nothing of it. */
 enum trust_state { TRUST_NONE = 1, TRUST_INSTALLED = 2, TRUST_FAILED = 3 };
-enum { FINGERPRINT = 64, MESSAGE = 512, TRUST_MESSAGE = 400, STATE_BYTES = 16 + MESSAGE };
+enum { FINGERPRINT = 64, MESSAGE = 512, TRUST_MESSAGE = 400, ID = 64, IDENTITY_MESSAGE = 256 };
+enum { STATE_BYTES = 16 + MESSAGE + ID + IDENTITY_MESSAGE + 4 };
 
 struct state {
 	enum program_state program;
@@ -126,6 +128,9 @@ struct state {
 	char message[MESSAGE];
 	enum trust_state trust;
 	char fingerprint[FINGERPRINT + 1], trust_message[TRUST_MESSAGE];
+	bool held; /* the programs stand still */
+	char identity[ID + 1]; /* empty: without a network, because it could not be had */
+	char identity_problem[IDENTITY_MESSAGE]; /* what of the last hold or identity was refused */
 };
 
 extern struct state state;
@@ -143,6 +148,16 @@ bool is_authority(const struct authority *authority);
 bool trust_install(const struct boot *boot, const struct authority *authority);
 /* Takes out what an earlier start put in; nothing to do where there is none. */
 void trust_remove(const struct boot *boot);
+
+/* hold.c: for the time of a snapshot and of a change of identity; both may be repeated */
+/* False with errno when they cannot be held: then they run. What the agent starts meanwhile is not held. */
+bool hold_programs(void);
+void release_programs(void);
+
+/* become.c */
+void be_as_booted(const struct boot *boot);
+/* Becomes the guest of these records, told in `state`; false when they make no sense. */
+bool identify(const char *payload, size_t length);
 
 /* mounts.c, disks.c, modules.c, network.c, identity.c */
 void mount_first(void);
@@ -205,6 +220,8 @@ void program_stop(uint64_t grace_ms);
 int program_patience(void);
 void program_turn(void);
 const struct boot *program_boot(void);
+/* Commands to come are told this name. */
+void program_renamed(const char *hostname);
 const struct user *program_user(void);
 
 /* oom.c */

@@ -37,6 +37,7 @@ static void read_boot(void)
 	if (!boot_parse(&boot, boot_bytes, (size_t)length))
 		die("cannot understand", "/boot.conf");
 	state.agent = boot.agent;
+	be_as_booted(&boot);
 }
 
 /* A program that was to be mediated does not run where it could only meet certificates that it must refuse. */

@@ -12,6 +12,7 @@ static const struct boot *wanted;
 static struct user owner;
 static pid_t program;
 static uint64_t kill_at; /* 0: nobody asked for an end */
+static char hostname_entry[300];
 
 static void add_default(struct boot *boot, const char *name, const char *value, char *room, size_t size)
 {
@@ -28,15 +29,20 @@ static void add_default(struct boot *boot, const char *name, const char *value, 
 /* What docker adds to an environment that lacks it. */
 static void complete_env(struct boot *boot)
 {
-	static char path[128], home[300], hostname[300];
+	static char path[128], home[300];
 	add_default(boot, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", path, sizeof path);
 	add_default(boot, "HOME", owner.home, home, sizeof home);
-	add_default(boot, "HOSTNAME", boot->hostname, hostname, sizeof hostname);
+	add_default(boot, "HOSTNAME", boot->hostname, hostname_entry, sizeof hostname_entry);
 }
 
 const struct boot *program_boot(void)
 {
 	return wanted;
+}
+
+void program_renamed(const char *hostname)
+{
+	(void)snprintf(hostname_entry, sizeof hostname_entry, "HOSTNAME=%s", hostname);
 }
 
 const struct user *program_user(void)
@@ -127,6 +133,8 @@ void program_stop(uint64_t grace_ms)
 	uint64_t at = now_ms() + grace_ms;
 	if (state.program == EXITED_STATE)
 		return;
+	/* Who stands still cannot end. */
+	release_programs();
 	if (full_system_runs()) {
 		full_system_stop();
 		return;
