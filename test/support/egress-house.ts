@@ -14,6 +14,8 @@ export type EgressHouse = {
   readonly internet: Internet;
   /** Declares an instance of the image with the clients; small and quick to boot for what it holds. */
   declareClients(name: string, spec: DemoSpec): Promise<void>;
+  /** As the house's own `untilReady`, and keeps the evidence where it fails: before the first test nobody else does. */
+  untilUp(name: string): Promise<ReportedInstance>;
   /** Runs a script in the guest, with the variables that its program has. */
   inGuest(name: string, script: string): Promise<CommandResult>;
   close(): Promise<void>;
@@ -43,6 +45,14 @@ export async function openEgressHouse(
     house,
     internet,
     declareClients: (name, spec) => house.declareDemo(name, { image, vcpus: 2, size: '1GB', ...spec }),
+    untilUp: async (name) => {
+      try {
+        return await house.untilReady(name);
+      } catch (error) {
+        await house.keepEvidence(`${name} up`);
+        throw error;
+      }
+    },
     inGuest: (name, script) => cli(house.place, 'exec', name, '--', 'sh', '-c', script),
     close: async () => {
       try {

@@ -25,7 +25,7 @@ const METRICS = `127.0.0.1:${20_000 + (process.pid % 20_000)}`;
 beforeAll(async () => {
   egress = await openEgressHouse('10.125.0.0/24', 'some', ['--listen', METRICS, '--log-level', 'debug']);
   await egress.declareClients('canary', { ...mediatedSpec({ value: VALUES[0] ?? '' }), ...PROGRAM });
-  await egress.house.untilReady('canary');
+  await egress.untilUp('canary');
   await use('first', VALUES[0] ?? '');
   await egress.declareClients('canary', { ...mediatedSpec({ value: VALUES[1] ?? '' }), ...PROGRAM });
   await eventually(

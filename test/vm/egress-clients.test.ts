@@ -38,7 +38,7 @@ beforeAll(async () => {
     },
     network: { egress: { enabled: true } },
   });
-  await egress.house.untilReady('guest');
+  await egress.untilUp('guest');
 }, 400_000);
 
 afterEach(async (context) => {

@@ -21,8 +21,8 @@ beforeAll(async () => {
   egress = await openEgressHouse('10.124.0.0/24', 'some');
   await egress.declareClients('attacker', mediatedSpec({ value: OWN }));
   await egress.house.declareDemo('victim', mediatedSpec({ value: VICTIMS }));
-  await egress.house.untilReady('attacker');
-  victimAddress = (await egress.house.untilReady('victim')).status.network?.ip ?? '';
+  await egress.untilUp('attacker');
+  victimAddress = (await egress.untilUp('victim')).status.network?.ip ?? '';
 }, 400_000);
 
 afterEach(async (context) => {

@@ -33,7 +33,7 @@ beforeAll(async () => {
   await declareValue('secret', values.secret);
   await declareValue('file', values.file);
   await redeclare();
-  await egress.house.untilReady('life');
+  await egress.untilUp('life');
   await egress.inGuest('life', `cat /proc/sys/kernel/random/boot_id >/tmp/boot`);
   ticker = openTicker(egress, 'life');
   await ticker.start();

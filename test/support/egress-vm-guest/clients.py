@@ -122,7 +122,7 @@ def with_events(url):
     print(len(seen), round(seen[-1] - seen[0], 1))
 
 
-def with_upload(url, megabytes=24, seconds=6):
+def with_upload(url, megabytes=16, seconds=4):
     """Sends slowly, then says what the other side counted."""
     at = urlsplit(url)
     link = http.client.HTTPConnection(at.hostname)
