@@ -1,12 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { link, readFile, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { recordVmm } from '../../src/drivers/qemu/adoption.ts';
+import { findQemu } from '../../src/drivers/qemu/program.ts';
+import { argvFor } from '../../src/drivers/qemu/translate.ts';
 import { commandOutput } from '../../src/host/exec.ts';
-import { ensureOwnedFile } from '../../src/host/owned-files.ts';
+import { ensureOwnedDirectory, ensureOwnedFile } from '../../src/host/owned-files.ts';
+import { spawnDetached } from '../../src/host/processes.ts';
 import type { MachineRef, MemoryKeeper } from '../../src/machine/driver.ts';
-import type { Machine } from '../../src/machine/machine.ts';
+import type { Machine, MachineNic } from '../../src/machine/machine.ts';
+import { tapNameFor } from '../../src/machine/ids.ts';
 import { SHARED_GID } from '../../src/machine/owner.ts';
 import { describeMemoryKeeper } from '../conformance/memory-suite.ts';
 import { withFilesystem } from '../support/loop-filesystem.ts';
@@ -163,6 +168,46 @@ describe('the memory of a QEMU machine', () => {
       await keeper().suspend(fork, signal);
       for (const each of [machine, fork]) await stage.driver().kill(each, signal);
     });
+  });
+
+  test('of a machine with a network goes on behind another tap, with another address outside', async () => {
+    const kept = await stage.keptMachine();
+    const made = await stage.forkOf(kept);
+    const nicOf = ({ id }: Machine, mac: string): MachineNic => ({ tap: tapNameFor(id, 'test'), mac });
+    const source = { ...kept, nic: nicOf(kept, '02:00:0a:64:00:02') };
+    const fork = { ...made, nic: nicOf(made, '02:00:0a:64:00:03') };
+    const taps = [source, fork].map(({ nic, owner }) => ({ tap: nic.tap, uid: `${owner.uid}` }));
+    for (const { tap, uid } of taps)
+      await commandOutput('ip', ['tuntap', 'add', 'dev', tap, 'mode', 'tap', 'user', uid]);
+    try {
+      await start(source);
+      const base = stage.newBase();
+      await keeper().freeze(source, base, noDisks, signal);
+      used.push(fork);
+      await keeper().restore(fork, { kind: 'base', base }, signal);
+      await counted(fork, (await stage.countOf(source)) + 5);
+      expect(await stateOf(source)).toBe('running');
+      for (const each of [source, fork]) await stage.driver().kill(each, signal);
+    } finally {
+      for (const { tap } of taps) await commandOutput('ip', ['tuntap', 'del', 'dev', tap, 'mode', 'tap']);
+    }
+  });
+
+  test('of a restore that its controller did not finish stands in the way of no boot', async () => {
+    const machine = await running();
+    await keeper().suspend(machine, signal);
+    const { paths, owner } = machine;
+    await ensureOwnedDirectory(paths.runDirectory, { uid: owner.uid, gid: owner.gid, mode: 0o750 });
+    await link(paths.standby.memory, paths.memory);
+    const facts = { ...(await findQemu('qemu-system-x86_64', signal)), accelerator: 'tcg' as const };
+    const place = { logPath: paths.vmmLog, bootId: stage.bootId };
+    const { identity } = await spawnDetached(facts.program, argvFor(machine, facts, 'own'), place);
+    await recordVmm(paths, identity);
+    await stage.restartController();
+    await expect.poll(() => stateOf(machine), { timeout: 10_000 }).toBe('created');
+    await stage.discard(machine.paths.standby);
+    await stage.driver().start(machine, signal);
+    await expect.poll(() => bootsOf(machine), { timeout: 60_000 }).toBe(2);
   });
 
   test('survives a controller that is killed at any moment of standby, restore and freezing', async () => {

@@ -1,6 +1,6 @@
 import { HypemanError } from '../../errors.ts';
 import { waitUntilGone } from '../../host/process-end.ts';
-import { isAlive, signalProcess } from '../../host/processes.ts';
+import { argumentsOf, isAlive, signalProcess } from '../../host/processes.ts';
 import { readSnapshot } from '../../host/snapshot-files.ts';
 import type { MachineListener, MachineRef } from '../../machine/driver.ts';
 import type { InstanceId } from '../../machine/ids.ts';
@@ -60,7 +60,9 @@ export class Vmms {
         'InStandby',
         `${machine.id} is in standby: restore it, or discard its memory before it is started`,
       );
-    if (seen.state === 'absent') await this.launch({ machine }, signal);
+    const isHalfRestored = seen.state === 'created' && (await waitsForSnapshot(seen.process));
+    if (isHalfRestored) await this.kill(machine);
+    if (isHalfRestored || seen.state === 'absent') await this.launch({ machine }, signal);
     await this.run(machine);
   }
 
@@ -176,6 +178,11 @@ export class Vmms {
     await signalProcess(identity, bootId, signal);
     return waitUntilGone(identity, bootId, withinMs);
   }
+}
+
+/** One that was launched for a restore boots nothing, whatever it is told. */
+async function waitsForSnapshot({ pid }: ProcessIdentity): Promise<boolean> {
+  return (await argumentsOf(pid)).includes('-incoming');
 }
 
 function willNotEnd(id: InstanceId, { pid }: ProcessIdentity): HypemanError {
