@@ -63,8 +63,9 @@ export class EventWriter {
   /** Resolves when what was recorded is written or given up. */
   async close(): Promise<void> {
     for (const series of this.#series.values()) {
+      if (series.timer === undefined) continue;
       clearTimeout(series.timer);
-      if (series.written < series.count) this.#write(series);
+      this.#write(series);
     }
     this.#series.clear();
     await this.#last;

@@ -1,6 +1,7 @@
 import type { Parser } from '../../api/parser.ts';
 import type { InstanceEvent } from '../../api/reported.ts';
 import type { InstanceStatus } from '../../api/status.ts';
+import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { DeclaredEnvironment } from '../../secrets/environment.ts';
@@ -12,6 +13,7 @@ import { EventWriter } from './event-writer.ts';
 import { InstanceWatch } from './instance-watch.ts';
 import type { Known } from './known-instances.ts';
 import type { ListWatchTiming } from './list-watch.ts';
+import { PacedReports } from './paced-reports.ts';
 import { ReportedStatuses } from './reported-statuses.ts';
 import type { SecretStore } from './secret-store.ts';
 
@@ -30,8 +32,7 @@ export type KubernetesSourceParts = {
 export class KubernetesSource implements Source {
   readonly #api: ApiServer;
   readonly #watch: InstanceWatch;
-  readonly #statuses: ReportedStatuses;
-  readonly #events: EventWriter;
+  readonly #reports: PacedReports;
   readonly #secrets: SecretStore;
   /** Their status could not be written: they are looked at again when the server is back. */
   readonly #unwritten = new Set<InstanceKey>();
@@ -39,14 +40,24 @@ export class KubernetesSource implements Source {
 
   constructor(parts: KubernetesSourceParts) {
     this.#api = parts.api;
-    this.#statuses = new ReportedStatuses(parts.api);
-    this.#events = new EventWriter(parts);
+    const statuses = new ReportedStatuses(parts.api);
+    this.#reports = new PacedReports({
+      statuses,
+      events: new EventWriter(parts),
+      onWritten: (object) => {
+        this.#unwritten.delete(object.key);
+        this.#watch.see(object);
+      },
+      onTrouble: (key, error) => {
+        parts.log.warn({ instance: key, message: messageOf(error) }, 'the status could not be written');
+      },
+    });
     this.#secrets = parts.openSecrets((instance) => {
       this.#notify(instance);
     });
     this.#watch = new InstanceWatch({
       ...parts,
-      isDisturbed: (object) => this.#statuses.isDisturbed(object),
+      isDisturbed: (object) => statuses.isDisturbed(object),
       onReturn: () => {
         for (const key of this.#unwritten) this.#notify(key);
       },
@@ -83,19 +94,15 @@ export class KubernetesSource implements Source {
 
   lastStatus(key: InstanceKey): InstanceStatus | undefined {
     const known = this.#watch.known.of(key);
-    return known === undefined ? undefined : this.#statuses.last(known.object);
+    return known === undefined ? undefined : this.#reports.last(known.object);
   }
 
   async report(key: InstanceKey, status: InstanceStatus, events: readonly InstanceEvent[]): Promise<void> {
     const known = this.#watch.known.of(key);
     if (known?.isClaimed !== true) return;
     this.#unwritten.add(key);
-    const after = await this.#statuses.write(known.object, status);
+    await this.#reports.report(known.object, status, events);
     this.#unwritten.delete(key);
-    // The watch will tell that it is gone.
-    if (after === undefined) return;
-    this.#events.record(after, events);
-    if (after !== known.object) this.#watch.see(after);
   }
 
   async forget(key: InstanceKey): Promise<void> {
@@ -110,7 +117,7 @@ export class KubernetesSource implements Source {
   async close(): Promise<void> {
     this.#watch.close();
     this.#secrets.close();
-    await this.#events.close();
+    await this.#reports.close();
     this.#api.close();
   }
 
@@ -123,8 +130,7 @@ export class KubernetesSource implements Source {
 
   #letGo(key: InstanceKey): void {
     this.#secrets.follow(key, []);
-    this.#statuses.forget(key);
-    this.#events.forget(key);
+    this.#reports.forget(key);
     this.#unwritten.delete(key);
   }
 }

@@ -1,0 +1,118 @@
+import type { InstanceEvent } from '../../api/reported.ts';
+import type { InstanceStatus } from '../../api/status.ts';
+import type { InstanceKey } from '../../machine/ids.ts';
+import { Errands } from './errands.ts';
+import type { EventWriter } from './event-writer.ts';
+import type { KubernetesObject } from './kubernetes-object.ts';
+import { pause } from './pause.ts';
+import type { ReportedStatuses } from './reported-statuses.ts';
+
+type Pending = {
+  readonly object: KubernetesObject;
+  readonly status: InstanceStatus;
+  readonly events: readonly InstanceEvent[];
+};
+
+export type PacedReportsParts = {
+  readonly statuses: ReportedStatuses;
+  readonly events: EventWriter;
+  /** The object as the server has it after a write. */
+  readonly onWritten: (object: KubernetesObject) => void;
+  readonly onTrouble: (key: InstanceKey, error: unknown) => void;
+  readonly passingMs?: number;
+};
+
+/** Below what a person sees, and longer than most steps between two waits take. */
+const PASSING_MS = 250;
+/** A burst of steps that nobody could watch is told by its last ones. */
+const MAX_NORMAL = 3;
+
+/**
+ * Writes what passes report. A status on its way to another (Reconciling) may be overtaken by the next within
+ * a quarter of a second: a start takes three writes and not one for each step.
+ * The first status of an Instance and one at rest are written at once.
+ */
+export class PacedReports {
+  readonly #parts: PacedReportsParts;
+  readonly #pending = new Map<InstanceKey, Pending>();
+  readonly #inFlight = new Map<InstanceKey, Promise<unknown>>();
+  readonly #late: Errands<InstanceKey>;
+
+  constructor(parts: PacedReportsParts) {
+    this.#parts = parts;
+    this.#late = new Errands(async (key) => {
+      await this.#write(key);
+      return 'done';
+    }, parts.onTrouble);
+  }
+
+  last(object: KubernetesObject): InstanceStatus | undefined {
+    const pending = this.#pending.get(object.key);
+    return pending?.object.uid === object.uid ? pending.status : this.#parts.statuses.last(object);
+  }
+
+  /** Throws what the write throws when the status is to be written at once. */
+  async report(
+    object: KubernetesObject,
+    status: InstanceStatus,
+    events: readonly InstanceEvent[],
+  ): Promise<void> {
+    const { key } = object;
+    const isFirst = this.last(object) === undefined;
+    const overtaken = this.#pending.get(key);
+    this.#pending.set(key, { object, status, events: told([...(overtaken?.events ?? []), ...events]) });
+    if (isFirst || !isPassing(status)) await this.#write(key);
+    else if (overtaken === undefined) void this.#writeLate(key);
+  }
+
+  forget(key: InstanceKey): void {
+    this.#pending.delete(key);
+    this.#parts.statuses.forget(key);
+    this.#parts.events.forget(key);
+  }
+
+  async close(): Promise<void> {
+    this.#late.close();
+    await Promise.allSettled([...this.#pending.keys()].map((key) => this.#write(key)));
+    await this.#parts.events.close();
+  }
+
+  async #writeLate(key: InstanceKey): Promise<void> {
+    await pause(this.#parts.passingMs ?? PASSING_MS);
+    if (this.#pending.has(key)) this.#late.add(key);
+  }
+
+  /** One write at a time for each, or an older status could come last. */
+  async #write(key: InstanceKey): Promise<void> {
+    await this.#inFlight.get(key)?.catch(() => undefined);
+    const pending = this.#pending.get(key);
+    if (pending === undefined) return;
+    const writing = this.#send(key, pending);
+    this.#inFlight.set(key, writing);
+    try {
+      await writing;
+    } finally {
+      if (this.#inFlight.get(key) === writing) this.#inFlight.delete(key);
+    }
+  }
+
+  async #send(key: InstanceKey, pending: Pending): Promise<void> {
+    const { statuses, events, onWritten } = this.#parts;
+    const after = await statuses.write(pending.object, pending.status);
+    if (this.#pending.get(key) === pending) this.#pending.delete(key);
+    // It is gone; the watch will tell.
+    if (after === undefined) return;
+    events.record(after, pending.events);
+    if (after !== pending.object) onWritten(after);
+  }
+}
+
+/** Every warning, and the last of what went as it should. */
+function told(events: readonly InstanceEvent[]): readonly InstanceEvent[] {
+  const normal = events.filter(({ type }) => type === 'Normal').slice(-MAX_NORMAL);
+  return events.filter((event) => event.type === 'Warning' || normal.includes(event));
+}
+
+function isPassing({ conditions }: InstanceStatus): boolean {
+  return conditions.some(({ type, status }) => type === 'Reconciling' && status === 'True');
+}

@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import type { InstanceEvent } from '../../../../src/api/reported.ts';
+import type { InstanceStatus } from '../../../../src/api/status.ts';
+import type { ApiRequest, ApiServer } from '../../../../src/sources/kubernetes/api-server.ts';
+import { EventWriter } from '../../../../src/sources/kubernetes/event-writer.ts';
+import { PacedReports } from '../../../../src/sources/kubernetes/paced-reports.ts';
+import { ReportedStatuses } from '../../../../src/sources/kubernetes/reported-statuses.ts';
+import { object } from '../../../support/scripted-collection.ts';
+
+const WEB = object('web', 1);
+
+function status(message: string, reconciling: boolean): InstanceStatus {
+  const one = { reason: 'Because', lastTransitionTime: '2026-11-22T07:00:00Z', observedGeneration: 1 };
+  return {
+    observedGeneration: 1,
+    conditions: [
+      { ...one, type: 'Ready', status: 'False', message },
+      ...(reconciling ? [{ ...one, type: 'Reconciling', status: 'True' as const, message }] : []),
+    ],
+  };
+}
+const passing = (message: string): InstanceStatus => status(message, true);
+const atRest = (message: string): InstanceStatus => status(message, false);
+function event(message: string, type: InstanceEvent['type'] = 'Normal'): InstanceEvent {
+  return { type, reason: 'Happened', message, at: 0 };
+}
+
+type Stage = {
+  readonly reports: PacedReports;
+  readonly written: string[];
+  readonly trouble: string[];
+  /** So many answers from now on are refusals. */
+  readonly refuse: (count: number) => void;
+};
+
+/** A server that keeps what is written, and takes its time for each answer. */
+function stage(): Stage {
+  let refusals = 0;
+  const written: string[] = [];
+  const trouble: string[] = [];
+  let version = 1;
+  const api: ApiServer = {
+    ask: async ({ body, path }: ApiRequest) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (path.includes('/events')) {
+        written.push(`event ${(body as { note: string }).note}`);
+        return { status: 201, body: {} };
+      }
+      if (refusals > 0) {
+        refusals -= 1;
+        return { status: 403, body: { message: 'forbidden' } };
+      }
+      version += 1;
+      const [, { value }] = body as [unknown, { value: InstanceStatus }];
+      written.push(value.conditions[0]?.message ?? '');
+      const metadata = { namespace: 'n', name: 'web', uid: 'uid-web', resourceVersion: String(version) };
+      return { status: 200, body: { metadata, status: value } };
+    },
+    stream: () => Promise.reject(new Error('nothing is watched here')),
+    close: () => undefined,
+  };
+  const reports = new PacedReports({
+    statuses: new ReportedStatuses(api),
+    events: new EventWriter({ api, log: pino({ level: 'silent' }), nodeName: 'a' }),
+    onWritten: () => undefined,
+    onTrouble: (key) => trouble.push(key),
+    passingMs: 40,
+  });
+  return {
+    reports,
+    written,
+    trouble,
+    refuse: (count) => {
+      refusals = count;
+    },
+  };
+}
+
+describe('reports at their pace', () => {
+  test('the first and what is at rest are written at once, what passes between is overtaken', async () => {
+    const { reports, written } = stage();
+    await reports.report(WEB, passing('first'), []);
+    await reports.report(WEB, passing('second'), []);
+    await reports.report(WEB, passing('third'), []);
+    expect(written).toEqual(['first']);
+    expect(reports.last(WEB)).toEqual(passing('third'));
+    await reports.report(WEB, atRest('fourth'), []);
+    expect(written).toEqual(['first', 'fourth']);
+    await reports.close();
+    expect(written).toEqual(['first', 'fourth']);
+  });
+
+  test('what nothing overtakes is written a moment later', async () => {
+    const { reports, written } = stage();
+    await reports.report(WEB, passing('first'), []);
+    await reports.report(WEB, passing('second'), []);
+    await expect.poll(() => written).toEqual(['first', 'second']);
+    await reports.close();
+  });
+
+  test('the end writes what still waits', async () => {
+    const { reports, written } = stage();
+    await reports.report(WEB, passing('first'), []);
+    await reports.report(WEB, passing('second'), []);
+    await reports.close();
+    expect(written).toEqual(['first', 'second']);
+  });
+
+  test('an older status never comes last, however slow its write', async () => {
+    const { reports, written } = stage();
+    await Promise.all(['one', 'two', 'three'].map((message) => reports.report(WEB, atRest(message), [])));
+    expect(written.at(-1)).toBe('three');
+    await reports.close();
+  });
+
+  test('a burst is told by its warnings and its last events', async () => {
+    const { reports, written } = stage();
+    await reports.report(WEB, passing('first'), []);
+    await reports.report(WEB, passing('second'), [event('a'), event('w', 'Warning')]);
+    await reports.report(WEB, passing('third'), [event('b'), event('c')]);
+    await reports.report(WEB, atRest('fourth'), [event('d')]);
+    await reports.close();
+    expect(written).toEqual(['first', 'fourth', 'event w', 'event b', 'event c', 'event d']);
+  });
+
+  test('a late write that is refused is tried again', async () => {
+    const { reports, written, trouble, refuse } = stage();
+    await reports.report(WEB, passing('first'), []);
+    refuse(1);
+    await reports.report(WEB, passing('second'), []);
+    await expect.poll(() => written, { timeout: 5_000 }).toEqual(['first', 'second']);
+    expect(trouble).toEqual(['n/web']);
+    await reports.close();
+  });
+
+  test('one that somebody waits for is refused to his face', async () => {
+    const { reports, written, refuse } = stage();
+    refuse(1);
+    await expect(reports.report(WEB, atRest('one'), [])).rejects.toMatchObject({ reason: 'Forbidden' });
+    await reports.report(WEB, atRest('one'), []);
+    expect(written).toEqual(['one']);
+    await reports.close();
+  });
+
+  test('an instance that is forgotten is not written of any more', async () => {
+    const { reports, written } = stage();
+    await reports.report(WEB, passing('first'), []);
+    await reports.report(WEB, passing('second'), []);
+    reports.forget(WEB.key);
+    await reports.close();
+    expect(written).toEqual(['first']);
+  });
+});
