@@ -31,7 +31,16 @@ export function wire(): { readonly host: Duplex; readonly guest: Duplex } {
 /** The bytes of a STATE frame. */
 export function stateBytes(
   program: number,
-  parts: { code?: number; elapsed?: number; message?: string; agent?: boolean; trust?: number } = {},
+  parts: {
+    readonly code?: number;
+    readonly elapsed?: number;
+    readonly message?: string;
+    readonly agent?: boolean;
+    readonly trust?: number;
+    readonly held?: number;
+    /** The records at the end of a guest's that has started. */
+    readonly identity?: string;
+  } = {},
 ): Buffer {
   const head = Buffer.alloc(16);
   head.writeUInt8(program, 0);
@@ -39,8 +48,10 @@ export function stateBytes(
   head.writeUInt8(parts.code === undefined ? 0 : 1, 2);
   head.writeUInt8(parts.trust ?? 0, 3);
   head.writeUInt32LE(parts.code ?? 0, 4);
+  const { held = 0, identity = '' } = parts;
+  if (program === 1) head.writeUInt32LE(identity.length * 0x1_0000 + held, 4);
   head.writeBigUInt64LE(BigInt(parts.elapsed ?? 0), 8);
-  return Buffer.concat([head, Buffer.from(parts.message ?? '')]);
+  return Buffer.concat([head, Buffer.from(parts.message ?? ''), Buffer.from(identity, 'latin1')]);
 }
 
 export type ScriptedEnd = {

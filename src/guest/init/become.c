@@ -65,21 +65,26 @@ static bool is_already(const struct identity *wish)
 	       (wish->machine_id == NULL || is_same(self.machine_id, wish->machine_id));
 }
 
+static size_t add_renaming(struct renaming *renamings, size_t count, const char *from, const char *to)
+{
+	if (from[0] == 0 || to == NULL || strcmp(from, to) == 0)
+		return count;
+	renamings[count] = (struct renaming){ from, to };
+	return count + 1;
+}
+
 static void take_names(const struct identity *wish)
 {
 	struct renaming renamings[3];
 	size_t count = 0;
-	const char *failed;
 	if (sethostname(wish->hostname, strlen(wish->hostname)) < 0)
 		identity_refused("cannot set the name", wish->hostname);
 	/* A guest that was called localhost shares that word with every other. */
 	if (strcmp(self.hostname, "localhost") != 0)
-		renamings[count++] = (struct renaming){ self.hostname, wish->hostname };
-	if (self.ip[0] != 0 && wish->address.ip != NULL) {
-		renamings[count++] = (struct renaming){ self.ip, wish->address.ip };
-		renamings[count++] = (struct renaming){ self.gateway, wish->address.gateway };
-	}
-	failed = rename_in_files(renamings, count);
+		count = add_renaming(renamings, count, self.hostname, wish->hostname);
+	count = add_renaming(renamings, count, self.ip, wish->address.ip);
+	count = add_renaming(renamings, count, self.gateway, wish->address.gateway);
+	const char *failed = count == 0 ? NULL : rename_in_files(renamings, count);
 	if (failed != NULL)
 		identity_refused("cannot write the new name into", failed);
 	program_renamed(wish->hostname);

@@ -1,4 +1,5 @@
 /* The parsers of init as an ordinary program, for the sanitizers: see init-parsers.test.ts. */
+#include "../../../src/guest/init/identify.h"
 #include "../../../src/guest/init/init.h"
 
 #include <stdio.h>
@@ -75,12 +76,55 @@ static int boot(const char *path)
 	return 0;
 }
 
+static const char *or_dash(const char *text)
+{
+	return text == NULL ? "-" : text;
+}
+
+static int identity(const char *path)
+{
+	static struct identity wish;
+	size_t length = 0;
+	char *bytes = (char *)load(path, &length);
+	if (!identity_parse(&wish, bytes, length)) {
+		printf("refused\n");
+		free(bytes);
+		return 0;
+	}
+	const struct address *address = &wish.address;
+	printf("%s|%s|%s|%s|%s\n", wish.id, wish.hostname, or_dash(address->ip), or_dash(address->gateway), or_dash(address->mac));
+	printf("%s %llu ", or_dash(wish.machine_id), (unsigned long long)wish.clock_ms);
+	for (size_t at = 0; at < wish.seed_length; at++)
+		printf("%02x", wish.seed[at]);
+	printf("\n");
+	if (wish.authority.certificate != NULL)
+		printf("%s %s %zu\n", wish.authority.fingerprint, wish.authority.subject_hash, strlen(wish.authority.certificate));
+	free(bytes);
+	return 0;
+}
+
+static int words(char **argv)
+{
+	static uint8_t room[65536];
+	const struct renaming renamings[] = { { argv[1], argv[2] }, { argv[3], argv[4] } };
+	struct buffer out = { .bytes = room, .room = sizeof room };
+	size_t length = 0;
+	uint8_t *bytes = load(argv[0], &length);
+	if (words_replaced((struct span){ bytes, length }, renamings, 2, &out))
+		printf("%.*s\n", (int)out.length, (const char *)room);
+	else
+		printf("unchanged\n");
+	free(bytes);
+	return 0;
+}
+
 /* Random bytes, often with something true in them, so that more than the first check is met. */
 static int fuzz(unsigned seed, int rounds)
 {
 	static struct decoder decoder;
 	static struct boot config;
-	static const char tags[] = "ihwuaepgmsxbjvcfk.\0\0\0=1/";
+	static struct identity wish;
+	static const char tags[] = "ihwuaepgmsxbjvcfkntr.\0\0\0=1/";
 	srand(seed);
 	quiet = true;
 	for (int round = 0; round < rounds; round++) {
@@ -98,6 +142,7 @@ static int fuzz(unsigned seed, int rounds)
 		}
 		uint8_t *exact = realloc(bytes, length == 0 ? 1 : length);
 		(void)boot_parse(&config, (const char *)exact, length);
+		(void)identity_parse(&wish, (const char *)exact, length);
 		(void)decoder_feed(&decoder, exact, length, (uint64_t)round, show);
 		if (decoder.held > sizeof decoder.bytes)
 			return 3;
@@ -113,6 +158,10 @@ int main(int argc, char **argv)
 		return decode(argv[2], (size_t)atoi(argv[3]));
 	if (argc == 3 && strcmp(argv[1], "boot") == 0)
 		return boot(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "identity") == 0)
+		return identity(argv[2]);
+	if (argc == 7 && strcmp(argv[1], "words") == 0)
+		return words(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "fuzz") == 0)
 		return fuzz((unsigned)atoi(argv[2]), atoi(argv[3]));
 	return 2;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootConfig } from '../../../src/guest/boot-config.ts';
-import { encodeFrame, greetingWith } from '../../../src/guest/protocol.ts';
+import { identityRecords } from '../../../src/guest/identity-records.ts';
+import { encodeFrame, greetingWith, recordBytes } from '../../../src/guest/protocol.ts';
 import { subjectHash } from '../../../src/guest/subject-hash.ts';
 import { commandOutput } from '../../../src/host/exec.ts';
 import { instanceId } from '../../../src/machine/ids.ts';
@@ -19,7 +20,9 @@ let program: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'init-parsers-'));
   program = join(directory, 'parsers');
-  const sources = ['frames.c', 'records.c', 'boot.c', 'authority.c'].map((name) => join(init, name));
+  const sources = ['frames.c', 'records.c', 'boot.c', 'authority.c', 'identify.c', 'words.c', 'pem.c'].map(
+    (name) => join(init, name),
+  );
   const flags = ['-g', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
   await commandOutput('gcc', [...flags, '-o', program, join(here, 'init-parsers.c'), ...sources]);
 });
@@ -117,5 +120,86 @@ describe('the boot config', () => {
     const whole = bootConfig(boot, {});
     for (const cut of [0, 1, whole.length - 1, whole.length - 2, 20])
       expect(await linesOf('boot', whole.subarray(0, cut))).toEqual(['refused']);
+  });
+});
+
+describe('a new identity', () => {
+  const identity = {
+    hostname: 'web-2.x',
+    network: { ip: '10.100.0.3', gateway: '10.100.0.1', mac: '02:68:0a:64:00:03' },
+    machineId: 'ab'.repeat(16),
+  };
+  const refresh = { epochMs: 1_700_000_000_123.4, entropy: Buffer.from([0, 1, 0xab, 255]) };
+  const records = identityRecords(instanceId('abc'), identity, refresh);
+  const read = (changed: readonly (readonly [string, string])[]): Promise<readonly string[]> =>
+    linesOf('identity', recordBytes(changed));
+  const without = (...tags: readonly string[]): readonly (readonly [string, string])[] =>
+    records.filter(([tag]) => !tags.includes(tag));
+
+  test('is read as it was written', async () => {
+    expect(await read(records)).toEqual([
+      'abc|web-2.x|10.100.0.3|10.100.0.1|02:68:0a:64:00:03',
+      `${'ab'.repeat(16)} 1700000000123 0001abff`,
+    ]);
+  });
+
+  test('may be without a network and without a machine id', async () => {
+    expect(await read(without('p', 'g', 'm', 'n'))).toEqual([
+      'abc|web-2.x|-|-|-',
+      '- 1700000000123 0001abff',
+    ]);
+  });
+
+  test('may come with a CA, whole', async () => {
+    const { authority } = await makeCa('/CN=one');
+    const whole = identityRecords(instanceId('abc'), { ...identity, authority }, refresh);
+    expect((await read(whole)).at(-1)).toBe(
+      `${authority.fingerprint} ${subjectHash(authority.certificate)} ${authority.certificate.length}`,
+    );
+    expect(await read(whole.filter(([tag]) => tag !== 'k'))).toEqual(['refused']);
+  });
+
+  test.each(['i', 'h', 't', 'r', 'p', 'g', 'm'])('without %s it is none', async (tag) => {
+    expect(await read(without(tag))).toEqual(['refused']);
+  });
+
+  test.each([
+    ['i', 'x'.repeat(65)],
+    ['i', 'a b'],
+    ['h', ''],
+    ['h', 'a/b'],
+    ['p', '10.100.0.256'],
+    ['g', '10.100.0.1/24'],
+    ['m', '02:68:0A:64:00:03'],
+    ['m', '02-68-0a-64-00-03'],
+    ['n', 'ab'],
+    ['n', 'AB'.repeat(16)],
+    ['t', '-1'],
+    ['t', '253402300800000'],
+    ['r', ''],
+    ['r', 'abc'],
+    ['r', 'ab'.repeat(513)],
+    ['r', 'zz'],
+    ['?', 'what'],
+  ])('with %s%s it is none', async (tag, value) => {
+    expect(await read([...without(tag), [tag, value]])).toEqual(['refused']);
+  });
+});
+
+describe('the words of a file', () => {
+  const replaced = async (text: string): Promise<string> =>
+    (await linesOf('words', Buffer.from(text), 'old', 'new-name', '10.0.0.2', '10.0.0.33')).join('\n');
+
+  test.each([
+    ['10.0.0.2 old', '10.0.0.33 new-name'],
+    ['10.0.0.2\told  older old', '10.0.0.33\tnew-name  older new-name'],
+    ['# said old\n10.0.0.20 cold', '# said new-name\n10.0.0.20 cold'],
+  ])('%j becomes %j', async (before, after) => {
+    expect(await replaced(before)).toBe(after);
+  });
+
+  test('are left alone when none is meant, and where there is no room for the new ones', async () => {
+    expect(await replaced('127.0.0.1 localhost')).toBe('unchanged');
+    expect(await replaced('old '.repeat(20_000))).toBe('unchanged');
   });
 });

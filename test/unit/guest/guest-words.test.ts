@@ -39,7 +39,12 @@ describe('what a guest says of the CA that it was given', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 600 }),
       fc
-        .record({ trust: fc.nat(5), message: fc.string({ maxLength: 500 }) })
+        .record({
+          trust: fc.nat(5),
+          held: fc.nat(2),
+          message: fc.string({ maxLength: 500 }),
+          identity: fc.oneof(fc.string({ maxLength: 340 }), fc.constant('iabc\0')),
+        })
         .map((parts) => stateBytes(1, parts)),
     );
     fc.assert(
@@ -48,5 +53,59 @@ describe('what a guest says of the CA that it was given', () => {
         expect(told === undefined || ['booting', 'started', 'exited'].includes(told.state)).toBe(true);
       }),
     );
+  });
+});
+
+describe('what a guest says of its identity', () => {
+  const started = { state: 'started', startedAt: 1000, agentReady: true };
+
+  test.each([
+    ['nothing', {}, {}],
+    ['who it is', { identity: 'iabc\0' }, { identity: 'abc' }],
+    ['that it stands still', { identity: 'iabc\0', held: 1 }, { identity: 'abc', held: true }],
+    [
+      'what it refused of it',
+      { identity: 'iabc\0wcannot write\u001b[2J /etc\0' },
+      { identity: 'abc', identityProblem: 'cannot write [2J /etc' },
+    ],
+    [
+      'that it has none, and no network',
+      { identity: 'wcannot change the MAC\0', held: 1 },
+      { identityProblem: 'cannot change the MAC', held: true },
+    ],
+    [
+      'all there is',
+      {
+        trust: 3,
+        message: FINGERPRINT + 'x'.repeat(399),
+        identity: `i${'a'.repeat(64)}\0w${'x'.repeat(255)}\0`,
+      },
+      {
+        trust: { state: 'failed', fingerprint: FINGERPRINT, message: 'x'.repeat(399) },
+        identity: 'a'.repeat(64),
+        identityProblem: 'x'.repeat(255),
+      },
+    ],
+  ])('%s', (_what, parts, told) => {
+    expect(stateOf(stateBytes(1, parts))).toEqual({ ...started, ...told });
+  });
+
+  test.each([
+    ['a hold that is none', { held: 2 }],
+    ['an id in capitals', { identity: 'iABC\0' }],
+    ['an id without an end', { identity: 'iabc' }],
+    ['an id that is too long', { identity: `i${'a'.repeat(65)}\0` }],
+    ['two ids', { identity: 'iabc\0iabd\0' }],
+    ['the reason before the id', { identity: 'wno\0iabc\0' }],
+    ['a record of another kind', { identity: 'xabc\0' }],
+    ['more reason than there may be', { identity: `iabc\0w${'x'.repeat(256)}\0` }],
+  ])('%s is no state', (_what, parts) => {
+    expect(stateOf(stateBytes(1, parts))).toBeUndefined();
+  });
+
+  test('more than was sent is no state', () => {
+    const bytes = stateBytes(1, { identity: 'iabc\0' });
+    bytes.writeUInt16LE(bytes.length - 15, 6);
+    expect(stateOf(bytes)).toBeUndefined();
   });
 });
