@@ -8,8 +8,10 @@ import { installationTag, instanceId } from '../../src/machine/ids.ts';
 import { pathsFor } from '../../src/machine/paths.ts';
 import type { Roots } from '../../src/machine/paths.ts';
 import { openAddressPool } from '../../src/network/address-pool.ts';
+import { openVolumes } from '../../src/storage/open-volumes.ts';
 import { openSnapshots } from '../../src/storage/open-snapshots.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
+import { openVolumes } from '../../src/storage/open-volumes.ts';
 import type { Workshops } from '../../src/workshops.ts';
 import type { ControlPlane } from './cluster-control-plane.ts';
 import { listen, NODE } from './cluster-stage.ts';
@@ -52,6 +54,8 @@ async function fakeWorkshops(roots: Roots, host: ReturnType<typeof openFakeHost>
         await truncate(overlay, bytes);
       },
     },
+    volumes: await openVolumes({ roots, records: () => storage.records() }),
+    volumes: await openVolumes({ roots, records: () => storage.records() }),
     snapshots: openSnapshots({ roots, bootId: 'fake-boot' }),
     images: fakeImages(),
     network: fakeNetwork(),
