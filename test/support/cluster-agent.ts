@@ -8,7 +8,6 @@ import { installationTag, instanceId } from '../../src/machine/ids.ts';
 import { pathsFor } from '../../src/machine/paths.ts';
 import type { Roots } from '../../src/machine/paths.ts';
 import { openAddressPool } from '../../src/network/address-pool.ts';
-import { openVolumes } from '../../src/storage/open-volumes.ts';
 import { openSnapshots } from '../../src/storage/open-snapshots.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
 import { openVolumes } from '../../src/storage/open-volumes.ts';
@@ -54,7 +53,6 @@ async function fakeWorkshops(roots: Roots, host: ReturnType<typeof openFakeHost>
         await truncate(overlay, bytes);
       },
     },
-    volumes: await openVolumes({ roots, records: () => storage.records() }),
     volumes: await openVolumes({ roots, records: () => storage.records() }),
     snapshots: openSnapshots({ roots, bootId: 'fake-boot' }),
     images: fakeImages(),
