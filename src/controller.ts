@@ -3,12 +3,15 @@ import { openAct } from './act/act.ts';
 import { boundConsoles, collectLeftovers } from './act/collect.ts';
 import type { Hands } from './act/hands.ts';
 import { openLook } from './look/look.ts';
-import type { InstanceId, InstanceKey } from './machine/ids.ts';
+import { nameOf, namespaceOf } from './machine/ids.ts';
+import type { InstanceId, InstanceKey, VolumeKey } from './machine/ids.ts';
 import type { Action } from './plan/action.ts';
 import { openHeartbeat } from './reconcile/heartbeat.ts';
 import type { Heartbeat, HeartbeatSettings } from './reconcile/heartbeat.ts';
 import type { Ports } from './reconcile/reconcile.ts';
 import type { Source } from './sources/source.ts';
+import { openVolumeTender } from './tend-volumes-in-turn.ts';
+import type { VolumeWords } from './act/tend-volumes.ts';
 import { openVoice } from './voice.ts';
 import type { Announce } from './voice.ts';
 import { baseInitrdOf, newSalt } from './workshops.ts';
@@ -41,6 +44,7 @@ export function lateBells(): LateBells {
     bells: {
       instance: (id) => target?.instance(id),
       image: (reference) => target?.image(reference),
+      volume: (key) => target?.volume(key),
       network: () => target?.network(),
     },
     connect: (to) => {
@@ -62,9 +66,10 @@ export function openController(
     baseInitrd: () => baseInitrdOf(workshops.hostFacts),
   };
   const names = new Map<InstanceId, InstanceKey>();
-  const heartbeat = openHeartbeat(portsOf(parts, hands, names, settings), log, settings);
+  const tender = tenderOf(parts, log);
+  const heartbeat = openHeartbeat(portsOf(parts, { hands, names, tender }, settings), log, settings);
   ring.connect(bellsFor(workshops, source, names, heartbeat));
-  const housekeeping = openHousekeeping(hands, log);
+  const housekeeping = openHousekeeping(hands, tender, log);
   let timer: NodeJS.Timeout | undefined;
   return {
     settled: () => heartbeat.settled(),
@@ -79,6 +84,10 @@ export function openController(
       await source.start((key) => {
         heartbeat.wake(key);
       });
+      // Not before: while the source still reads, what it has not come to looks as if it were gone.
+      source.volumes?.onChange(() => {
+        tender.ring();
+      });
       await housekeeping();
       const keys = new Set([...source.keys(), ...workshops.storage.records().map(({ key }) => key)]);
       for (const key of keys) heartbeat.wake(key);
@@ -87,14 +96,34 @@ export function openController(
     close: async (graceMs) => {
       clearInterval(timer);
       await heartbeat.close(graceMs);
+      await tender.settled();
     },
   };
 }
 
+type Tender = ReturnType<typeof openVolumeTender>;
+type Behind = {
+  readonly hands: Hands;
+  readonly names: Map<InstanceId, InstanceKey>;
+  readonly tender: Tender;
+};
+
+function tenderOf(
+  { workshops: { volumes, roots }, source }: { readonly workshops: Workshops; readonly source: Source },
+  log: Logger,
+): Tender {
+  return openVolumeTender({ volumes, roots, words: source.volumes ?? NO_VOLUMES }, log);
+}
+
+/** A source that knows no volumes does not say that there are none. */
+const NO_VOLUMES: VolumeWords = {
+  keys: () => [],
+  declared: () => ({ is: 'held', refused: { message: 'this source knows no volumes' } }),
+};
+
 function portsOf(
   { workshops, source }: { readonly workshops: Workshops; readonly source: Source },
-  hands: Hands,
-  names: Map<InstanceId, InstanceKey>,
+  { hands, names, tender }: Behind,
   { newId, announce }: ControllerSettings,
 ): Ports {
   const act = openAct(hands);
@@ -103,12 +132,21 @@ function portsOf(
     act: async (action: Action, signal) => {
       if (action.kind === 'write-record') names.set(action.record.identity.id, action.record.key);
       await act(action, signal);
+      if (CHANGES_VOLUMES.has(action.kind)) tender.ring();
       if (action.kind === 'forget-instance') names.delete(action.identity.id);
     },
     report: openVoice(source, Date.now, announce),
     done: (key) => source.forget(key),
   };
 }
+
+/** A run begins or ends with a record; what it had goes with the last word of it. */
+const CHANGES_VOLUMES: ReadonlySet<Action['kind']> = new Set([
+  'write-record',
+  'forget-instance',
+  'create-volume',
+  'grow-volume',
+] as const);
 
 function bellsFor(
   { storage }: Workshops,
@@ -124,10 +162,19 @@ function bellsFor(
     image: (reference) => {
       for (const key of source.keys()) if (needsImage(key, reference)) heartbeat.wake(key);
     },
+    volume: (key) => {
+      for (const instance of source.keys()) if (mounts(instance, key)) heartbeat.wake(instance);
+    },
     network: () => {
       for (const { key } of storage.records()) heartbeat.wake(key);
     },
   };
+
+  function mounts(key: InstanceKey, volume: VolumeKey): boolean {
+    const declared = source.declared(key);
+    if (declared.is !== 'wanted' || namespaceOf(key) !== namespaceOf(volume)) return false;
+    return declared.instance.spec.volumes.some((one) => one.volume === nameOf(volume));
+  }
 
   function needsImage(key: InstanceKey, reference: string): boolean {
     const declared = source.declared(key);
@@ -137,13 +184,15 @@ function bellsFor(
 }
 
 /** One at a time; what fails is told and tried again next time. */
-function openHousekeeping(hands: Hands, log: Logger): () => Promise<void> {
+function openHousekeeping(hands: Hands, tender: Tender, log: Logger): () => Promise<void> {
   let running: Promise<void> | undefined;
   const work = async (): Promise<void> => {
     try {
       const gone = await collectLeftovers(hands, AbortSignal.timeout(COLLECT_MS));
       if (gone.length > 0) log.info({ gone }, 'leftovers collected');
       await boundConsoles(hands);
+      tender.ring();
+      await tender.settled();
     } catch (error) {
       log.error({ err: error }, 'housekeeping failed');
     }

@@ -20,7 +20,7 @@ export async function collectLeftovers(hands: Hands, signal: AbortSignal): Promi
     hands.storage.records().some(({ identity }) => identity.tap === tap),
   );
   const policies = await collectPolicies(hands);
-  const files = await hands.storage.collect();
+  const files = [...(await hands.storage.collect()), ...(await hands.volumes.collect())];
   const images = await hands.images.collect((digest) =>
     hands.storage.records().some(({ image }) => image?.digest === digest),
   );

@@ -1,5 +1,5 @@
 import { HypemanError } from '../errors.ts';
-import type { BootDescription } from '../machine/boot.ts';
+import type { BootDescription, BootVolume } from '../machine/boot.ts';
 import type { Secret } from '../secrets/secret.ts';
 import { authorityRecords } from './authority-records.ts';
 import { recordBytes } from './protocol.ts';
@@ -29,6 +29,7 @@ export function bootConfig(boot: BootDescription, env: Readonly<Record<string, S
     ...Object.entries(values).map(([name, value]): [string, string] => ['e', `${name}=${value}`]),
     ...storeRecords(values),
   ];
+  records.push(...(boot.volumes ?? []).flatMap(volumeRecords));
   if (boot.network !== undefined)
     records.push(['p', boot.network.ip], ['g', boot.network.gateway], ['m', boot.network.mac]);
   if (boot.egress !== undefined)
@@ -53,6 +54,23 @@ function serviceRecords(
   env: Readonly<Record<string, string>>,
 ): readonly [string, string][] {
   return serviceVariables(egress, env).map((variable): [string, string] => ['v', variable]);
+}
+
+/** A mount begins with the serial of its disk. */
+function volumeRecords({
+  serial,
+  name,
+  mountPath,
+  readonly,
+  layer,
+}: BootVolume): readonly [string, string][] {
+  return [
+    ['d', serial],
+    ['n', name],
+    ['t', mountPath],
+    ['r', readonly ? '1' : '0'],
+    ...(layer === undefined ? [] : [['l', layer] as [string, string]]),
+  ];
 }
 
 /** Told without mediation too: it may be switched on while the program runs. */

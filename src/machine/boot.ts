@@ -9,6 +9,16 @@ export type Disguise = {
   readonly placeholders: Readonly<Record<string, string>>;
 };
 
+/** A volume that init mounts before the program starts. */
+export type BootVolume = {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly serial: string;
+  readonly readonly: boolean;
+  /** The serial of the writable layer over it. */
+  readonly layer?: string;
+};
+
 /** What init is told at boot, but for the values of the environment. */
 export type BootDescription = {
   readonly id: InstanceId;
@@ -22,6 +32,8 @@ export type BootDescription = {
   readonly stopSignal: string;
   readonly agent: boolean;
   readonly network?: { readonly ip: string; readonly gateway: string; readonly mac: string };
+  /** In the order of mounting. */
+  readonly volumes?: readonly BootVolume[];
   /** What a mediated guest is told: its proxy and the CA to trust. */
   readonly egress?: {
     /** `http://10.100.0.1:3128`: the value of HTTP_PROXY and HTTPS_PROXY. */

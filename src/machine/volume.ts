@@ -35,14 +35,23 @@ export function volumesDirectory(roots: Roots): string {
   return `${roots.state}/volumes`;
 }
 
+/** What the controller last told of all volumes. */
+export function volumeReportPath(stateDir: string): string {
+  return `${stateDir}/volumes/status.json`;
+}
+
 /** The private writable layer of an instance over a read-only volume: it goes with the instance. */
 export function layerPathOf(paths: Pick<InstancePaths, 'directory'>, volume: VolumeId): string {
   return `${paths.directory}/volume-${volume}.img`;
 }
 
-/** `vol0`: how init finds the disk of a mount; the layer over it is `vol0-layer`. */
+/** How init finds the disk of a mount. */
 export function volumeSerial(at: number): string {
   return `vol${at}`;
+}
+
+export function layerSerial(at: number): string {
+  return `${volumeSerial(at)}-layer`;
 }
 
 /** Records keep a mount as `[volume, mountPath, readonly, ...]`: the field `volumes` of what a run was started with. */

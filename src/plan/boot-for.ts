@@ -7,6 +7,7 @@ import { PROXY_PORT } from '../machine/egress.ts';
 import { heldPolicy, policyWanted } from './mediation.ts';
 import { disguiseOf } from './policy-for.ts';
 import type { ReadyWorld } from './ready-world.ts';
+import { bootVolumes } from './volumes.ts';
 
 /**
  * The program: entrypoint and cmd of the spec replace the image's independently of each other, as in the
@@ -33,6 +34,7 @@ export function bootFor(world: ReadyWorld): BootDescription {
     stopSignal: config.stopSignal,
     agent: !spec.skipGuestAgent,
     ...(spec.network.enabled ? { network: { ip, gateway, mac } } : {}),
+    ...(spec.volumes.length === 0 ? {} : { volumes: bootVolumes(spec.volumes) }),
     ...egressFor(world),
   };
 }

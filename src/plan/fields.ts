@@ -2,6 +2,7 @@ import { changeEffectOf } from '../api/change-effects.ts';
 import type { InstanceSpec } from '../api/instance.ts';
 import type { Hypervisor } from '../machine/machine.ts';
 import type { Fields } from '../machine/record.ts';
+import type { MountText } from './volumes.ts';
 
 /** `env.PORT`: the path of one variable of the environment, wherever its value came from. */
 export const ENV_FIELD_PREFIX = 'env.';
@@ -62,6 +63,6 @@ function optionalFields(spec: InstanceSpec): readonly (readonly [string, string 
 }
 
 /** The order of keys is fixed here, so that it cannot tell two equal mounts apart. */
-function volumeText(mount: InstanceSpec['volumes'][number]): readonly unknown[] {
+function volumeText(mount: InstanceSpec['volumes'][number]): MountText {
   return [mount.volume, mount.mountPath, mount.readonly, mount.overlay, mount.overlayBytes ?? null];
 }

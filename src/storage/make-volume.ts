@@ -13,7 +13,7 @@ import type { StoredVolume } from './volumes.ts';
 /** Directories of volumes in the making are `.making-<id>`: what has another name is whole. */
 export const MAKING_PREFIX = '.making-';
 /** Passable for the VMMs; the disk in it says who may open it. */
-const PASSABLE = 0o711;
+export const PASSABLE = 0o711;
 const UNPACK_MS = 3_600_000;
 
 /** Makes `<parent>/<id>` as a whole or not at all. Throws `DiskFull`, `ArchiveUnusable`, `VolumeTooSmall`. */

@@ -1,24 +1,36 @@
 import { chmod, chown, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HypemanError } from '../errors.ts';
-import { namesIn, removeTree, statIfThere, syncDirectory, writeAtomically } from '../host/files.ts';
+import {
+  ensureDirectory,
+  namesIn,
+  removeTree,
+  statIfThere,
+  syncDirectory,
+  writeAtomically,
+} from '../host/files.ts';
 import type { VolumeKey } from '../machine/ids.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { Roots } from '../machine/paths.ts';
+import type { InstanceRecord } from '../machine/record.ts';
 import { layerPathOf, volumesDirectory } from '../machine/volume.ts';
 import type { VolumeDisk } from '../machine/volume.ts';
 import { checkExt4, ext4BytesAt, growExt4 } from './ext4-disk.ts';
-import { MAKING_PREFIX } from './make-volume.ts';
+import { MAKING_PREFIX, PASSABLE } from './make-volume.ts';
 import { growOverlayAt, makeOverlay, overlayBytesAt } from './overlay.ts';
 import { loadVolumes, storedVolumeText } from './stored-volume.ts';
+import { openVolumeClaims } from './volume-claims.ts';
 import { openMakers } from './volume-makers.ts';
-import type { StoredVolume, VolumeLayer, Volumes } from './volumes.ts';
+import { openTurns } from './turns.ts';
+import type { StoredVolume, VolumeLayer, Volumes, VolumeTaker } from './volumes.ts';
 
 /** Directories on their way out: what has another name is whole. */
 const GONE_PREFIX = '.gone-';
 
 export type VolumesOptions = {
   readonly roots: Roots;
+  /** Who has which volume. */
+  readonly records: () => readonly InstanceRecord[];
   /** A filling has ended, well or not. */
   readonly onChange?: (key: VolumeKey) => void;
   readonly now?: () => number;
@@ -26,10 +38,12 @@ export type VolumesOptions = {
 
 /** Opens what lies under `<state>/volumes`. Hold the lock of the state directory before anything is changed. */
 export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
-  const { roots } = options;
+  const { roots, records } = options;
   const parent = volumesDirectory(roots);
   const { volumes, problems } = await loadVolumes(parent);
   const byKey = new Map<VolumeKey, StoredVolume>(volumes.map((volume) => [volume.key, volume]));
+  const claims = openVolumeClaims(records);
+  const inTurn = openTurns();
   const makers = openMakers(parent, byKey, options);
   const pathOf = ({ id }: StoredVolume): string => `${parent}/${id}/disk.img`;
   const known = (key: VolumeKey): StoredVolume => knownIn(byKey, key);
@@ -42,33 +56,38 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
       return volume === undefined ? makers.look(key) : diskOf(volume, pathOf(volume));
     },
     create: (wish) => makers.create(wish),
-    grow: (key, bytes) => growExt4(pathOf(known(key)), bytes, 'Volume'),
+    usersOf: claims.usersOf,
+    claim: claims.claim,
+    grow: (key, bytes) =>
+      inTurn(key, async () => {
+        claims.refuseHeld(key);
+        await growExt4(pathOf(known(key)), bytes, 'Volume');
+      }),
     writePolicy: async (key, reclaimPolicy) => {
       const volume = { ...known(key), reclaimPolicy };
       await writeAtomically(`${dirname(pathOf(volume))}/volume.json`, storedVolumeText(volume));
       byKey.set(key, volume);
     },
-    handOver: async (path, { owner, readonly, isFirst }) => {
-      if (readonly && isFirst) await checkExt4(path, 'Volume');
-      await (readonly ? chown(path, 0, owner.sharedGid) : chown(path, owner.uid, owner.gid));
-      await chmod(path, readonly ? 0o440 : 0o600);
+    handOver: async (path, taker) => {
+      const volume = [...byKey.values()].find((one) => pathOf(one) === path);
+      if (volume === undefined) throw missing(path);
+      const isFirst = claims.usersOf(volume.key, taker.instance).length === 0;
+      await inTurn(volume.key, () => handOver(path, taker, isFirst));
     },
-    takeBack: async (key) => {
-      const path = pathOf(known(key));
-      const file = await statIfThere(path);
-      if (file === undefined || (file.uid === 0 && file.gid === 0)) return;
-      await chown(path, 0, 0);
-      await chmod(path, 0o600);
-    },
-    remove: async (key) => {
-      const { id } = known(key);
-      await rename(`${parent}/${id}`, `${parent}/${GONE_PREFIX}${id}`);
-      byKey.delete(key);
-      await syncDirectory(parent);
-      await removeTree(`${parent}/${GONE_PREFIX}${id}`);
-    },
+    takeBack: (key) => inTurn(key, () => takeBack(pathOf(known(key)), () => claims.isHeld(key))),
+    remove: (key) =>
+      inTurn(key, async () => {
+        if (claims.isHeld(key)) return false;
+        const { id } = known(key);
+        await rename(`${parent}/${id}`, `${parent}/${GONE_PREFIX}${id}`);
+        byKey.delete(key);
+        await syncDirectory(parent);
+        await removeTree(`${parent}/${GONE_PREFIX}${id}`);
+        return true;
+      }),
     layerBytes: (instance, volume) => overlayBytesAt(layerPathOf(pathsFor(roots, instance), volume)),
     fitLayer: (layer) => fitLayer(roots, layer),
+    ensureDirectory: () => ensureDirectory(parent, PASSABLE),
     collect: () => collect(parent, (name) => makers.isMaking(name)),
     close: () => makers.close(),
   };
@@ -81,10 +100,29 @@ async function diskOf(volume: StoredVolume, path: string): Promise<VolumeDisk> {
   return { state: 'failed', reason: 'VolumeLost', message };
 }
 
+/** A reader mounts without replaying the journal: what the last writer left must be in order by then. */
+async function handOver(path: string, { owner, readonly }: VolumeTaker, isFirst: boolean): Promise<void> {
+  if (readonly && isFirst) await checkExt4(path, 'Volume');
+  await (readonly ? chown(path, 0, owner.sharedGid) : chown(path, owner.uid, owner.gid));
+  await chmod(path, readonly ? 0o440 : 0o600);
+}
+
+async function takeBack(path: string, isHeld: () => boolean): Promise<void> {
+  const file = await statIfThere(path);
+  const isRoots = file === undefined || (file.uid === 0 && file.gid === 0);
+  if (isRoots || isHeld()) return;
+  await chown(path, 0, 0);
+  await chmod(path, 0o600);
+}
+
+function missing(what: string): HypemanError {
+  return new HypemanError('transient', 'VolumeMissing', `there is no disk of the volume ${what}`);
+}
+
 function knownIn(byKey: ReadonlyMap<VolumeKey, StoredVolume>, key: VolumeKey): StoredVolume {
   const volume = byKey.get(key);
   if (volume !== undefined) return volume;
-  throw new HypemanError('transient', 'VolumeMissing', `there is no disk of the volume ${key}`);
+  throw missing(key);
 }
 
 async function fitLayer(roots: Roots, { instance, volume, bytes, owner }: VolumeLayer): Promise<void> {

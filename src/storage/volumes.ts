@@ -1,6 +1,7 @@
-import type { InstanceId, VolumeId, VolumeKey } from '../machine/ids.ts';
+import type { InstanceId, InstanceKey, VolumeId, VolumeKey } from '../machine/ids.ts';
 import type { Owner } from '../machine/machine.ts';
-import type { VolumeDisk, VolumeWish } from '../machine/volume.ts';
+import type { InstanceRecord } from '../machine/record.ts';
+import type { VolumeDisk, VolumeUser, VolumeWish } from '../machine/volume.ts';
 
 /** A volume that is on disk. */
 export type StoredVolume = {
@@ -24,7 +25,14 @@ export type Volumes = {
    * goes on after this returns, and `look` tells of it. Throws `DiskFull` where nothing has to be filled.
    */
   create(wish: VolumeWish): Promise<void>;
-  /** Only while no machine uses it. Never shrinks. */
+  /** Who has the volume by the records of open runs, but for `but`. */
+  usersOf(key: VolumeKey, but?: InstanceKey): readonly VolumeUser[];
+  /**
+   * Writes a record that may open a run with volumes: nobody else takes them between the asking and the writing.
+   * Throws `VolumeInUse` when another has one that cannot be shared; nothing is written then.
+   */
+  claim(record: InstanceRecord, write: () => Promise<void>): Promise<void>;
+  /** Never shrinks. Throws `VolumeInUse` while anybody has it. */
   grow(key: VolumeKey, bytes: number): Promise<void>;
   /** Durable when it returns. */
   writePolicy(key: VolumeKey, policy: StoredVolume['reclaimPolicy']): Promise<void>;
@@ -32,21 +40,27 @@ export type Volumes = {
    * Lets a VMM open the disk at this path: written by its owner alone, or read by the shared group. The first
    * reader gets a filesystem that needs no repair: it mounts without replaying the journal. Throws `VolumeDamaged`.
    */
-  handOver(
-    path: string,
-    to: { readonly owner: Owner; readonly readonly: boolean; readonly isFirst: boolean },
-  ): Promise<void>;
-  /** Nobody but root may open it. */
+  handOver(path: string, to: VolumeTaker): Promise<void>;
+  /** From now on nobody but root may open it; one that somebody has stays as it is. */
   takeBack(key: VolumeKey): Promise<void>;
-  remove(key: VolumeKey): Promise<void>;
+  /** Removes it with all that is on it, and says so; one that somebody has stays. */
+  remove(key: VolumeKey): Promise<boolean>;
   /** The writable layer of an instance over a volume. */
   layerBytes(instance: InstanceId, volume: VolumeId): Promise<number | undefined>;
   /** Makes the layer, or grows it. */
   fitLayer(layer: VolumeLayer): Promise<void>;
+  /** The directory of all volumes is there from now on. */
+  ensureDirectory(): Promise<void>;
   /** What interrupted work left. Returns what went. */
   collect(): Promise<readonly string[]>;
   /** Ends what is being filled; nothing half-made counts. */
   close(): Promise<void>;
+};
+
+export type VolumeTaker = {
+  readonly instance: InstanceKey;
+  readonly owner: Owner;
+  readonly readonly: boolean;
 };
 
 export type VolumeLayer = {

@@ -19,6 +19,25 @@ static bool add_to(const char **list, size_t *count, const char *value)
 	return true;
 }
 
+/* Each begins with its serial. */
+static bool take_volume(struct boot *boot, char tag, const char *value)
+{
+	if (tag == 'd' && boot->volume_count >= MAX_VOLUMES)
+		return false;
+	if (tag == 'd')
+		boot->volumes[boot->volume_count++].serial = value;
+	if (boot->volume_count == 0)
+		return false;
+	struct volume *volume = &boot->volumes[boot->volume_count - 1];
+	switch (tag) {
+	case 'n': volume->name = value; return true;
+	case 't': volume->path = value; return value[0] == '/';
+	case 'r': volume->readonly = value[0] == '1'; return true;
+	case 'l': volume->layer = value; return true;
+	default: return true;
+	}
+}
+
 static bool take(struct boot *boot, char tag, const char *value)
 {
 	uint64_t number = 0;
@@ -41,15 +60,24 @@ static bool take(struct boot *boot, char tag, const char *value)
 			return false;
 		boot->stop_signal = (int)number;
 		return true;
+	case 'd': case 'n': case 't': case 'r': case 'l': return take_volume(boot, tag, value);
 	default: return take_authority(&boot->authority, tag, value);
 	}
+}
+
+static bool are_whole(const struct volume *volumes, size_t count)
+{
+	for (size_t at = 0; at < count; at++)
+		if (volumes[at].name == NULL || volumes[at].path == NULL)
+			return false;
+	return true;
 }
 
 static bool is_whole(const struct boot *boot)
 {
 	bool programmed = boot->id && boot->hostname && boot->workdir && boot->user && boot->argc > 0 && boot->stop_signal > 0;
 	bool connected = boot->ip == NULL || (boot->gateway && boot->mac);
-	return programmed && connected && (boot->authority.certificate == NULL || is_authority(&boot->authority));
+	return programmed && connected && are_whole(boot->volumes, boot->volume_count) && (boot->authority.certificate == NULL || is_authority(&boot->authority));
 }
 
 bool boot_parse(struct boot *boot, const char *bytes, size_t length)

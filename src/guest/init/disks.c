@@ -35,7 +35,7 @@ static bool find_disk(const char *serial, char *path, size_t size)
 }
 
 /* Drivers find their devices on their own time. */
-static void wait_for_disk(const char *serial, char *path, size_t size)
+void wait_for_disk(const char *serial, char *path, size_t size)
 {
 	const struct timespec moment = { 0, 5 * 1000 * 1000 };
 	uint64_t end = now_ms() + DISK_PATIENCE_MS;
@@ -48,7 +48,7 @@ static void wait_for_disk(const char *serial, char *path, size_t size)
 	}
 }
 
-static void make_directory(const char *path)
+void make_directory(const char *path)
 {
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		die("cannot make the directory", path);
@@ -96,6 +96,7 @@ void enter_root(void)
 void quiesce_disks(void)
 {
 	sync();
+	quiesce_volumes();
 	(void)mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 	if (writable >= 0 && fchdir(writable) == 0 && mount(NULL, ".", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
 		warn_errno("cannot close", "the overlay disk");

@@ -26,13 +26,20 @@ bool next_record(const char **at, const char *end, char *tag, const char **value
 bool parse_number(const char *text, uint64_t max, uint64_t *out);
 
 /* boot.c: what the host wants */
-enum { MAX_WORDS = 4096, MAX_BOOT_BYTES = 1 << 20, MAX_STORES = 32 };
+enum { MAX_WORDS = 4096, MAX_BOOT_BYTES = 1 << 20, MAX_STORES = 32, MAX_VOLUMES = 23 };
 
 /* The CA of the egress proxy. */
 struct authority {
 	const char *certificate; /* one, PEM */
 	const char *fingerprint; /* FINGERPRINT hex digits */
 	const char *subject_hash; /* eight hex digits: the name OpenSSL looks for in a directory */
+};
+
+/* A disk of its own, mounted before the program starts. */
+struct volume {
+	const char *serial, *name, *path;
+	const char *layer; /* the serial of the disk that takes what is written; NULL for none */
+	bool readonly;
 };
 
 struct boot {
@@ -46,6 +53,8 @@ struct boot {
 	size_t bundle_count, java_count;
 	const char *service_env[MAX_STORES]; /* for all services of a full system */
 	size_t service_count;
+	struct volume volumes[MAX_VOLUMES];
+	size_t volume_count;
 	struct authority authority; /* all NULL without mediation */
 	int stop_signal;
 	bool agent;
@@ -165,6 +174,9 @@ void mount_rest(void);
 void mount_control_groups(void);
 void load_modules(void);
 void assemble_root(void);
+/* Waits for the disk and dies when it does not come. */
+void wait_for_disk(const char *serial, char *path, size_t size);
+void make_directory(const char *path);
 void enter_root(void);
 /* Writes everything out and leaves the disks clean. */
 void quiesce_disks(void);
@@ -173,6 +185,13 @@ void write_identity(const struct boot *boot);
 bool write_file(const char *path, const char *text);
 /* Reads at most size - 1 bytes and ends them with NUL; -1 when it cannot. */
 ssize_t read_file(const char *path, char *text, size_t size);
+
+/* volumes.c: disks that outlive the instance */
+/* In the initramfs, before enter_root. */
+void attach_volumes(const struct boot *boot);
+/* Where the program finds them, after mount_rest. */
+void place_volumes(const struct boot *boot);
+void quiesce_volumes(void);
 
 /* users.c */
 enum { MAX_GROUPS = 256 };

@@ -67,8 +67,10 @@ int main(void)
 		note("there is no control channel to the host", "");
 	read_boot();
 	assemble_root();
+	attach_volumes(&boot);
 	enter_root();
 	mount_rest();
+	place_volumes(&boot);
 	if (!is_full_system(boot.argv[0]))
 		mount_control_groups();
 	write_identity(&boot);

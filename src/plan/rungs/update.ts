@@ -7,6 +7,7 @@ import { imageReady, pulled } from './image.ts';
 import { proxyReachable } from './policy.ts';
 import { credentialsKnown, environmentKnown, programKnown, programOf } from './start-words.ts';
 import { beginStop } from './stop.ts';
+import { volumesFree } from './volumes.ts';
 
 const startable = [
   toolsPresent,
@@ -15,6 +16,7 @@ const startable = [
   environmentKnown,
   credentialsKnown,
   proxyReachable,
+  volumesFree,
 ];
 
 /** Restarted when the annotation asks, but never stopped for a start that cannot follow. */

@@ -30,7 +30,10 @@ export class VolumeRegister implements VolumeDeclarations {
   }
 
   declared(key: VolumeKey): DeclaredVolume {
-    return this.#public.get(key) ?? (this.#places.isDamaged ? UNKNOWN : { is: 'gone' });
+    const known = this.#public.get(key);
+    if (known !== undefined) return known;
+    if (this.#places.all.has(`Volume/${key}`)) return UNREAD;
+    return this.#places.isDamaged ? UNKNOWN : { is: 'gone' };
   }
 
   onChange(listener: (key: VolumeKey) => void): void {
@@ -60,6 +63,11 @@ export class VolumeRegister implements VolumeDeclarations {
     if (canonicalText(known ?? null) !== canonicalText(place)) await this.#places.write(subject, place);
   }
 }
+
+const UNREAD: DeclaredVolume = {
+  is: 'held',
+  refused: { reason: 'SourceLost', message: 'the file that declares it has not been read yet' },
+};
 
 const UNKNOWN: DeclaredVolume = {
   is: 'held',

@@ -1,0 +1,100 @@
+import { quantityText } from '../api/quantity.ts';
+import type { ReportedVolume } from '../api/reported-volume.ts';
+import type { Volume } from '../api/volume.ts';
+import { readIfThere, statIfThere, writeAtomically } from '../host/files.ts';
+import { nameOf, namespaceOf } from '../machine/ids.ts';
+import type { VolumeKey } from '../machine/ids.ts';
+import type { Roots } from '../machine/paths.ts';
+import { userText, volumeReportPath, volumesDirectory } from '../machine/volume.ts';
+import type { VolumeDisk } from '../machine/volume.ts';
+import type { StoredVolume, Volumes } from '../storage/volumes.ts';
+
+/** What a source says of its volumes: the words of sources/source.ts, without knowing that room. */
+export type VolumeWords = {
+  keys(): readonly VolumeKey[];
+  declared(
+    key: VolumeKey,
+  ):
+    | { readonly is: 'wanted'; readonly volume: Volume; readonly refused?: { readonly message: string } }
+    | { readonly is: 'held'; readonly refused: { readonly message: string } }
+    | { readonly is: 'gone' };
+};
+
+type Tended = { readonly volumes: Volumes; readonly words: VolumeWords; readonly roots: Roots };
+
+/**
+ * Does what no instance asks for: remembers each reclaim policy, takes disks back from VMMs that are gone, removes
+ * what is to be deleted and in nobody's hands, and writes what `get volumes` shows. Returns what was removed.
+ */
+export async function tendVolumes(tended: Tended): Promise<readonly string[]> {
+  const { volumes, words } = tended;
+  const gone: string[] = [];
+  for (const stored of volumes.all()) {
+    const { key } = stored;
+    const declared = words.declared(key);
+    if (declared.is === 'wanted' && declared.volume.spec.reclaimPolicy !== stored.reclaimPolicy)
+      await volumes.writePolicy(key, declared.volume.spec.reclaimPolicy);
+    await volumes.takeBack(key);
+    const isUnwanted = declared.is === 'gone' && stored.reclaimPolicy === 'Delete';
+    if (isUnwanted && (await volumes.remove(key))) gone.push(`volume ${key}`);
+  }
+  await writeReport(tended);
+  return gone;
+}
+
+async function writeReport({ volumes, words, roots }: Tended): Promise<void> {
+  const keys = [...new Set([...volumes.all().map(({ key }) => key), ...words.keys()])].sort();
+  if (keys.length === 0 && (await statIfThere(volumesDirectory(roots))) === undefined) return;
+  const report = await Promise.all(keys.map((key) => reportOf(volumes, words, key)));
+  const text = `${JSON.stringify(report, undefined, 2)}\n`;
+  const path = volumeReportPath(roots.state);
+  if ((await readIfThere(path)) === text) return;
+  await volumes.ensureDirectory();
+  await writeAtomically(path, text);
+}
+
+async function reportOf(volumes: Volumes, words: VolumeWords, key: VolumeKey): Promise<ReportedVolume> {
+  const declared = words.declared(key);
+  const stored = volumes.of(key);
+  const disk = await volumes.look(key);
+  const usedBy = volumes.usersOf(key).map(userText);
+  const spec = declared.is === 'wanted' ? declared.volume.spec : undefined;
+  const bytes = disk.state === 'ready' ? disk.bytes : spec?.bytes;
+  const reclaimPolicy = spec?.reclaimPolicy ?? stored?.reclaimPolicy;
+  const message = messageOf(declared, disk);
+  return {
+    namespace: namespaceOf(key),
+    name: nameOf(key),
+    ...(bytes === undefined ? {} : { size: quantityText('size', bytes) }),
+    usedBy,
+    ...(reclaimPolicy === undefined ? {} : { reclaimPolicy }),
+    ...(stored === undefined ? {} : { createdAt: timeOf(stored) }),
+    state: stateOf(declared, disk, usedBy.length > 0),
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+type Said = ReturnType<VolumeWords['declared']>;
+
+function stateOf(declared: Said, disk: VolumeDisk, isUsed: boolean): ReportedVolume['state'] {
+  if (disk.state === 'absent') return 'Pending';
+  if (disk.state === 'making') return 'Filling';
+  if (disk.state === 'failed') return 'Failed';
+  if (isUsed) return 'InUse';
+  return declared.is === 'gone' ? 'Retained' : 'Available';
+}
+
+function messageOf(declared: Said, disk: VolumeDisk): string | undefined {
+  if (disk.state === 'failed') return disk.message;
+  if (declared.is === 'gone') return undefined;
+  if (declared.refused !== undefined) return declared.refused.message;
+  if (declared.is === 'held' || disk.state !== 'ready') return undefined;
+  const { bytes } = declared.volume.spec;
+  const wish = quantityText('size', bytes);
+  if (disk.bytes > bytes) return `spec.size is ${wish}: a volume never shrinks`;
+  return disk.bytes < bytes ? `grows to ${wish} before the next start that finds it unused` : undefined;
+}
+
+function timeOf({ createdAt }: StoredVolume): string {
+  return `${new Date(createdAt).toISOString().slice(0, 19)}Z`;
+}

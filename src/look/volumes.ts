@@ -1,0 +1,52 @@
+import { volumeId, volumeKeyOf } from '../machine/ids.ts';
+import type { VolumeId, VolumeKey } from '../machine/ids.ts';
+import type { InstanceRecord } from '../machine/record.ts';
+import { mountsApplied } from '../plan/volumes.ts';
+import type { VolumeSeen, VolumesSeen } from '../plan/volumes.ts';
+import { fieldsOfOpenRun } from '../plan/policy-for.ts';
+import type { Desired } from '../plan/world.ts';
+import { namespaceOf } from '../machine/ids.ts';
+import type { Eyes } from './eyes.ts';
+
+type VolumeEyes = Pick<Eyes, 'volumes' | 'newId'> & {
+  readonly declarations: Pick<Eyes['declarations'], 'volumes'>;
+};
+
+/** The volumes that the spec names, and those that the run has. */
+export async function seeVolumes(
+  eyes: VolumeEyes,
+  record: InstanceRecord,
+  desired: Desired,
+): Promise<VolumesSeen> {
+  const wanted = desired.is === 'wanted' ? desired.instance.spec.volumes : [];
+  const mounts = [...wanted, ...mountsApplied(fieldsOfOpenRun(record) ?? {})];
+  const names = [...new Set(mounts.map(({ volume }) => volume))];
+  const seen = await Promise.all(
+    names.map(async (name) => [name, await seeVolume(eyes, record, name)] as const),
+  );
+  return Object.fromEntries(seen);
+}
+
+async function seeVolume(eyes: VolumeEyes, record: InstanceRecord, name: string): Promise<VolumeSeen> {
+  const key = volumeKeyOf(namespaceOf(record.key), name);
+  const disk = await eyes.volumes.look(key);
+  const layerBytes =
+    disk.state === 'ready' ? await eyes.volumes.layerBytes(record.identity.id, disk.id) : undefined;
+  // A disk that has yet to be made gets its name from here: the planner has no chance of its own.
+  const id = disk.state === 'ready' ? disk.id : volumeId(eyes.newId());
+  return {
+    declared: declaredOf(eyes, key, id),
+    disk,
+    users: eyes.volumes.usersOf(key, record.key),
+    ...(layerBytes === undefined ? {} : { layerBytes }),
+  };
+}
+
+function declaredOf({ declarations }: VolumeEyes, key: VolumeKey, id: VolumeId): VolumeSeen['declared'] {
+  const declared = declarations.volumes?.declared(key) ?? { is: 'gone' };
+  if (declared.is === 'held') return { is: 'held', ...declared.refused };
+  if (declared.is === 'gone') return declared;
+  const { bytes, archive, reclaimPolicy } = declared.volume.spec;
+  const wish = { id, key, bytes, reclaimPolicy, ...(archive === undefined ? {} : { archive }) };
+  return { is: 'wanted', wish };
+}

@@ -1,0 +1,47 @@
+import { HypemanError } from '../errors.ts';
+import type { InstanceKey, VolumeKey } from '../machine/ids.ts';
+import type { InstanceRecord } from '../machine/record.ts';
+import { usersOf, userText, volumesHeldBy, whoBars } from '../machine/volume.ts';
+import type { VolumeUser } from '../machine/volume.ts';
+
+/** Who has which volume: by the records of open runs, and by those that are being written now. */
+export type VolumeClaims = {
+  readonly usersOf: (key: VolumeKey, but?: InstanceKey) => readonly VolumeUser[];
+  readonly isHeld: (key: VolumeKey) => boolean;
+  /** Throws `VolumeInUse`. */
+  readonly refuseHeld: (key: VolumeKey) => void;
+  /** See `Volumes.claim`. */
+  readonly claim: (record: InstanceRecord, write: () => Promise<void>) => Promise<void>;
+};
+
+export function openVolumeClaims(records: () => readonly InstanceRecord[]): VolumeClaims {
+  const writing = new Set<InstanceRecord>();
+  const of = (key: VolumeKey, but?: InstanceKey): readonly VolumeUser[] =>
+    usersOf(key, [...records(), ...writing], but);
+  const refuse = (key: VolumeKey, by: VolumeUser | undefined): void => {
+    if (by === undefined) return;
+    const message = `the volume ${key} is attached to ${userText(by)}`;
+    throw new HypemanError('transient', 'VolumeInUse', message);
+  };
+  return {
+    usersOf: of,
+    isHeld: (key) => of(key).length > 0,
+    refuseHeld: (key) => {
+      refuse(key, of(key)[0]);
+    },
+    claim: async (record, write) => {
+      // What it has already it keeps: the end of a run must not wait for anybody.
+      const before = records().find(({ key }) => key === record.key);
+      const had = before === undefined ? [] : volumesHeldBy(before);
+      for (const { key, readonly } of volumesHeldBy(record))
+        if (!had.some((one) => one.key === key && one.readonly === readonly))
+          refuse(key, whoBars(of(key, record.key), readonly));
+      writing.add(record);
+      try {
+        await write();
+      } finally {
+        writing.delete(record);
+      }
+    },
+  };
+}

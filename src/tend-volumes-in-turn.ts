@@ -1,0 +1,36 @@
+import { tendVolumes } from './act/tend-volumes.ts';
+import type { VolumeWords } from './act/tend-volumes.ts';
+import type { Logger } from './log.ts';
+import type { Roots } from './machine/paths.ts';
+import type { Volumes } from './storage/volumes.ts';
+
+/** Many rings at once are one round; one that comes during a round is another after it. */
+export function openVolumeTender(
+  tended: { readonly volumes: Volumes; readonly words: VolumeWords; readonly roots: Roots },
+  log: Logger,
+): { ring(): void; settled(): Promise<void> } {
+  let round: Promise<void> | undefined;
+  let isDue = false;
+  const tend = async (): Promise<void> => {
+    try {
+      do {
+        isDue = false;
+        const gone = await tendVolumes(tended);
+        if (gone.length > 0) log.info({ gone }, 'volumes removed');
+      } while (isDue);
+    } catch (error) {
+      log.error({ err: error }, 'tending volumes failed');
+    } finally {
+      round = undefined;
+    }
+  };
+  return {
+    ring: () => {
+      isDue = true;
+      round ??= tend();
+    },
+    settled: async () => {
+      await round;
+    },
+  };
+}
