@@ -21,6 +21,7 @@ import { foresee } from './plan/foresee.ts';
 import { isRecorded } from './plan/plan.ts';
 import { pendingOf } from './plan/wishes.ts';
 import { resolveEnvironment } from './sources/environment.ts';
+import { openSnapshots } from './storage/open-snapshots.ts';
 import { openStorage } from './storage/open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 import { newSalt, openDriver, openFacts } from './workshops.ts';
@@ -66,6 +67,7 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
       shapingOf: (key) => shapingIn(statuses.get(key)),
     }),
     storage,
+    snapshots: openSnapshots({ roots, bootId }),
     addresses: openAddressPool(),
     images: await openImageStore({ roots, sharedGid: SHARED_GID, onChange: () => undefined }),
     declarations: declarationsIn(claims, storage),

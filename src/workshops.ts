@@ -26,6 +26,8 @@ import { openAddressPool } from './network/address-pool.ts';
 import type { AddressPool, Network } from './network/network.ts';
 import { openNetwork } from './network/open-network.ts';
 import type { HostFacts } from './plan/world.ts';
+import { openSnapshots } from './storage/open-snapshots.ts';
+import type { Snapshots } from './storage/snapshots.ts';
 import { openStorage } from './storage/open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -54,6 +56,7 @@ export type Workshops = {
   readonly roots: Roots;
   readonly tag: string;
   readonly storage: Storage;
+  readonly snapshots: Snapshots;
   readonly images: ImageStore;
   readonly network: Network;
   readonly addresses: AddressPool;
@@ -107,6 +110,7 @@ export async function openWorkshops(
   });
   return {
     ...{ roots, tag, storage, egress, images, network, addresses, links, drivers },
+    snapshots: openSnapshots({ roots, bootId }),
     hostFacts: openFacts(settings, drivers, bootId),
     close: async () => {
       links.close();

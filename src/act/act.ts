@@ -7,58 +7,72 @@ import { pathsFor } from '../machine/paths.ts';
 import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
 import { putPolicy } from './put-policy.ts';
+import { refreshGuest, restoreMachine, suspendMachine } from './standby.ts';
 import { writeBoot } from './write-boot.ts';
 
 /** Performs one action. Every one may be repeated; none waits for something slow. */
 export type Act = (action: Action, signal: AbortSignal) => Promise<void>;
 
 export function openAct(hands: Hands): Act {
-  // eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
-  return async (action, signal) => {
-    switch (action.kind) {
-      case 'write-record':
-        return hands.storage.writeRecord(action.record);
-      case 'pull-image':
-        hands.images.pull(action);
-        return;
-      case 'create-overlay':
-        return hands.storage.createOverlay(action.id, action.bytes, action.owner);
-      case 'grow-overlay':
-        return hands.storage.growOverlay(action.id, action.bytes);
-      case 'remove-overlay':
-        return hands.storage.removeOverlay(action.id);
-      case 'create-tap':
-        return hands.network.createTap(action.identity);
-      case 'guard-tap':
-        return hands.network.guardTap(action.identity, action.mediation);
-      case 'shape-tap':
-        return hands.network.shapeTap(action.identity, action.shaping);
-      case 'remove-network':
-        return hands.network.remove(action.identity);
-      case 'write-boot':
-        return writeBoot(hands, action);
-      case 'start-machine':
-        return startMachine(hands, action, signal);
-      case 'request-shutdown':
-        return requestShutdown(hands, action, signal);
-      case 'put-policy':
-        return putPolicy(hands, action);
-      case 'remove-policy':
-        return hands.egress.remove(action.id, { forget: action.forget });
-      case 'trust-authority':
-        hands.links.trustAuthority(action.id, action.authority);
-        return;
-      case 'acknowledge-exit':
-        hands.links.acknowledgeExit(action.id);
-        return;
-      case 'kill-machine':
-        return killMachine(hands, action, signal);
-      case 'forget-instance':
-        return forgetInstance(hands, action);
-      default:
-        return unreachable(action);
-    }
-  };
+  return (action, signal) => perform(hands, action, signal);
+}
+
+// eslint-disable-next-line complexity, max-lines-per-function -- one line per kind of action: a table, not a decision
+async function perform(hands: Hands, action: Action, signal: AbortSignal): Promise<void> {
+  switch (action.kind) {
+    case 'write-record':
+      return hands.storage.writeRecord(action.record);
+    case 'pull-image':
+      hands.images.pull(action);
+      return;
+    case 'create-overlay':
+      return hands.storage.createOverlay(action.id, action.bytes, action.owner);
+    case 'grow-overlay':
+      return hands.storage.growOverlay(action.id, action.bytes);
+    case 'remove-overlay':
+      return hands.storage.removeOverlay(action.id);
+    case 'create-tap':
+      return hands.network.createTap(action.identity);
+    case 'guard-tap':
+      return hands.network.guardTap(action.identity, action.mediation);
+    case 'shape-tap':
+      return hands.network.shapeTap(action.identity, action.shaping);
+    case 'remove-network':
+      return hands.network.remove(action.identity);
+    case 'write-boot':
+      return writeBoot(hands, action);
+    case 'start-machine':
+      return startMachine(hands, action, signal);
+    case 'suspend-machine':
+      return suspendMachine(hands, action, signal);
+    case 'settle-standby':
+      return hands.snapshots.settleStandby(action.id);
+    case 'restore-machine':
+      return restoreMachine(hands, action, signal);
+    case 'discard-standby':
+      return hands.snapshots.discardStandby(action.id);
+    case 'refresh-guest':
+      refreshGuest(hands, action.id);
+      return;
+    case 'request-shutdown':
+      return requestShutdown(hands, action, signal);
+    case 'put-policy':
+      return putPolicy(hands, action);
+    case 'remove-policy':
+      return hands.egress.remove(action.id, { forget: action.forget });
+    case 'trust-authority':
+      hands.links.trustAuthority(action.id, action.authority);
+      return;
+    case 'acknowledge-exit':
+      hands.links.acknowledgeExit(action.id);
+      return;
+    case 'kill-machine':
+      return killMachine(hands, action, signal);
+    case 'forget-instance':
+      return forgetInstance(hands, action);
+    default:
+      return unreachable(action);
+  }
 }
 
 type OnMachine = { readonly id: InstanceId; readonly hypervisor: Hypervisor };

@@ -6,6 +6,7 @@ import type { InstanceKey } from '../machine/ids.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { AddressPool, Network } from '../network/network.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import type { Snapshots } from '../storage/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** Everything through which the world is changed. */
@@ -13,6 +14,7 @@ export type Hands = {
   /** The values that a boot archive is written with. */
   readonly environmentOf: (key: InstanceKey) => Promise<DeclaredEnvironment>;
   readonly storage: Storage;
+  readonly snapshots: Pick<Snapshots, 'settleStandby' | 'discardStandby'>;
   readonly images: ImageStore;
   readonly network: Network;
   readonly addresses: AddressPool;

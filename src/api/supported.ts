@@ -30,11 +30,6 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   { field: 'devices', message: NOT_YET },
   { field: 'gpu.profile', message: NOT_YET },
   {
-    field: 'state',
-    values: ['Standby'],
-    message: 'Standby is not supported by this version: use Running or Stopped',
-  },
-  {
     field: 'hypervisor',
     values: ['cloud-hypervisor', 'firecracker', 'vz'],
     message: 'only qemu is supported by this version: use qemu, or remove the line',

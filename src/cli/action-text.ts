@@ -3,7 +3,7 @@ import type { PolicyShape } from '../machine/egress.ts';
 import type { Action } from '../plan/action.ts';
 
 /** One action as a person would say it. Names what is touched, never a value of the environment. */
-// eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
+// eslint-disable-next-line complexity, max-lines-per-function -- one line per kind of action: a table, not a decision
 export function actionText(action: Action): string {
   switch (action.kind) {
     case 'write-record':
@@ -28,6 +28,16 @@ export function actionText(action: Action): string {
       return 'write the boot archive';
     case 'start-machine':
       return `start a ${action.hypervisor} machine: ${action.machine.vcpus} vCPUs, ${sizeText(action.machine.memoryBytes)}`;
+    case 'suspend-machine':
+      return `suspend the machine and keep its ${sizeText(action.machine.memoryBytes)} of memory`;
+    case 'settle-standby':
+      return 'put the memory on disk, where it outlives the host going down';
+    case 'restore-machine':
+      return `let the ${action.hypervisor} machine go on from its memory`;
+    case 'discard-standby':
+      return 'discard the memory of the standby: what its programs held there is lost';
+    case 'refresh-guest':
+      return "set the guest's clock and give it entropy";
     case 'request-shutdown':
       return `ask the guest to shut down within ${action.graceMs / 1000} s`;
     case 'put-policy':

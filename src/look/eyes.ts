@@ -8,6 +8,7 @@ import type { Hypervisor } from '../machine/machine.ts';
 import type { AddressPool, Network } from '../network/network.ts';
 import type { HostFacts, Refusal } from '../plan/world.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import type { Snapshots } from '../storage/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** The part of a source that is looked at: the words of sources/source.ts, without knowing that room. */
@@ -29,6 +30,7 @@ export type Declarations = {
 export type Eyes = {
   readonly declarations: Declarations;
   readonly storage: Pick<Storage, 'recordOf' | 'overlayBytes'>;
+  readonly snapshots: Pick<Snapshots, 'standby'>;
   readonly images: Pick<ImageStore, 'look'>;
   readonly network: Pick<Network, 'look'>;
   readonly addresses: Pick<AddressPool, 'lease'>;

@@ -38,6 +38,7 @@ const NOTHING = {
   boot: { state: 'absent' },
   egress: { policy: { state: 'absent' } },
   machine: { state: 'absent' },
+  standby: { state: 'absent' },
   guest: { state: 'silent' },
 } as const satisfies Partial<World>;
 
@@ -62,15 +63,18 @@ async function seeRecorded(
   eyes: Eyes,
   recorded: Recorded,
   signal: AbortSignal,
-): Promise<Pick<World, 'record' | 'overlay' | 'network' | 'boot' | 'egress' | 'machine' | 'guest'>> {
+): Promise<
+  Pick<World, 'record' | 'overlay' | 'network' | 'boot' | 'egress' | 'machine' | 'standby' | 'guest'>
+> {
   const { record, host } = recorded;
   const { identity } = record;
   const paths = pathsFor(host.roots, identity.id);
-  const [bytes, network, fields, machine] = await Promise.all([
+  const [bytes, network, fields, machine, standby] = await Promise.all([
     eyes.storage.overlayBytes(identity.id),
     eyes.network.look(identity),
     readBootFields(paths),
     seeMachine(eyes, recorded, signal),
+    eyes.snapshots.standby(identity.id),
   ]);
   return {
     record,
@@ -79,6 +83,7 @@ async function seeRecorded(
     boot: fields === undefined ? { state: 'absent' } : { state: 'ready', fields },
     egress: seeEgress(eyes.egress, identity.id),
     machine,
+    standby,
     guest: seeGuest(eyes, record, machine, paths.guestSocket),
   };
 }

@@ -41,6 +41,11 @@ export type InstanceRecord = {
     readonly applied: Applied;
     /** When the program was first seen started. */
     readonly readyAt?: number;
+    /**
+     * Its memory is on disk; or it was, and the guest that goes on is still to be told the time and to be given
+     * entropy. Stays in a run that ended so.
+     */
+    readonly standby?: { readonly is: 'suspended' | 'resumed'; readonly at: number };
   };
   /** How that run ended, when the program told; cleared by the next start. */
   readonly exit?: ProgramExit & { readonly at: number };

@@ -36,6 +36,8 @@ const ended: Change = (before, after) => {
 const stopped: Change = (before, after) => {
   if (after.stoppedAt === undefined || after.stoppedAt === before.stoppedAt) return undefined;
   const running = conditionOf(after, 'Running');
+  // Told with its reason when it is seen.
+  if (running?.reason === 'MemoryLost') return undefined;
   if (running?.reason === 'Crashed') return warning('Crashed', running.message);
   return normal('MachineEnded', 'the machine is gone');
 };
@@ -47,10 +49,32 @@ const started: Change = (before, after) => {
     : normal('Restarted', 'the machine was started again');
 };
 
-const programStarted: Change = (before, after) =>
-  conditionOf(after, 'Running')?.status === 'True' && conditionOf(before, 'Running')?.status !== 'True'
-    ? normal('ProgramStarted', 'the program runs')
+const programStarted: Change = (before, after) => {
+  const isNews =
+    conditionOf(after, 'Running')?.status === 'True' && conditionOf(before, 'Running')?.status !== 'True';
+  if (!isNews) return undefined;
+  return after.startedAt !== undefined && before.hasSnapshot === true && before.startedAt === after.startedAt
+    ? normal('Restored', 'the program goes on from its standby')
+    : normal('ProgramStarted', 'the program runs');
+};
+
+const suspended: Change = (before, after) =>
+  after.state === 'Standby' && before.state !== 'Standby'
+    ? normal('Suspended', 'in standby: the memory of the guest is kept on disk')
     : undefined;
+
+/** What a user asked for, and is told of all the same. */
+const memoryDiscarded: Change = (before, after) =>
+  before.hasSnapshot === true && after.hasSnapshot === false && after.state === 'Stopped'
+    ? discardedUnlessLost(after)
+    : undefined;
+
+function discardedUnlessLost(after: InstanceStatus): Words | undefined {
+  const isLost = [conditionOf(after, 'Running'), conditionOf(after, 'Reconciling')].some(
+    (each) => each?.reason === 'MemoryLost',
+  );
+  return isLost ? undefined : normal('MemoryDiscarded', 'the memory of the standby was given up');
+}
 
 /** Pulling, a stop, a loop: what the instance is at or waits for, whenever that becomes another thing. */
 const progress: Change = (before, after) => {
@@ -66,7 +90,7 @@ const progress: Change = (before, after) => {
 
 /** Steps that another event tells better, or nobody needs to hear of. */
 const UNEVENTFUL = new Set([
-  ...['Creating', 'Preparing', 'Starting', 'Booting', 'Exited', 'Ended'],
+  ...['Creating', 'Preparing', 'Starting', 'Booting', 'Exited', 'Ended', 'Suspending', 'Restoring'],
   ...['Pending', 'ProxyUnavailable'],
 ]);
 const BUSINESS = new Set(['ImagePull', 'ImageChanged', 'Stopping', 'Restarting', 'Deleting']);
@@ -113,10 +137,12 @@ const CHANGES: readonly Change[] = [
   imagePinned,
   pending,
   ended,
+  memoryDiscarded,
   stopped,
   progress,
   started,
   programStarted,
+  suspended,
   enforcement,
   rotated,
   stalled,

@@ -4,6 +4,7 @@ import type { ProcessIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import { heldPolicy } from './mediation.ts';
 import { plan } from './plan.ts';
+import { settledOf, standbyOf } from './foreseen-standby.ts';
 import type { Plan } from './verdict.ts';
 import type { World } from './world.ts';
 
@@ -28,7 +29,7 @@ export function foresee(world: World): readonly Plan[] {
 }
 
 /** The world if the action did what it says, and nothing else happened. */
-// eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
+// eslint-disable-next-line complexity, max-lines-per-function -- one line per kind of action: a table, not a decision
 export function afterAction(world: World, action: Action): World {
   switch (action.kind) {
     case 'write-record':
@@ -57,7 +58,22 @@ export function afterAction(world: World, action: Action): World {
     case 'write-boot':
       return { ...world, boot: { state: 'ready', fields: action.fields } };
     case 'start-machine':
-      return { ...world, machine: { state: 'running', process: NOBODY }, guest: { state: 'silent' } };
+      return startedFrom(world);
+    case 'suspend-machine':
+      return {
+        ...world,
+        machine: { state: 'absent' },
+        guest: { state: 'silent' },
+        standby: standbyOf(world, action),
+      };
+    case 'settle-standby':
+      return { ...world, standby: settledOf(world.standby) };
+    case 'restore-machine':
+      return { ...startedFrom(world), standby: { state: 'absent' } };
+    case 'discard-standby':
+      return { ...world, standby: { state: 'absent' } };
+    case 'refresh-guest':
+      return world;
     case 'request-shutdown':
       return { ...world, guest: { state: 'exited', exit: { message: 'stopped' } } };
     case 'acknowledge-exit':
@@ -68,6 +84,10 @@ export function afterAction(world: World, action: Action): World {
     default:
       return unreachable(action);
   }
+}
+
+function startedFrom(world: World): World {
+  return { ...world, machine: { state: 'running', process: NOBODY }, guest: { state: 'silent' } };
 }
 
 type Guarding = Extract<Action, { kind: 'guard-tap' }>;

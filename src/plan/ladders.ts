@@ -1,12 +1,12 @@
 import { bootWritten, machineStarted, onceReady } from './rungs/start.ts';
-import { endRecorded } from './rungs/end.ts';
+import { endRecorded, uselessMemoryDiscarded } from './rungs/end.ts';
 import { credentialsKnown, environmentKnown, programKnown } from './rungs/start-words.ts';
 import { authorityOffered, authorityTrusted } from './rungs/trust.ts';
 import { credentialsRecorded } from './rungs/credentials.ts';
 import { exitRecorded } from './rungs/exit.ts';
-import { driverAvailable, kernelPresent, toolsPresent } from './rungs/host-ready.ts';
+import { driverAvailable, kernelPresent, ownDriverAvailable, toolsPresent } from './rungs/host-ready.ts';
 import { imagePinned, imageReady, imageRepinned } from './rungs/image.ts';
-import { kill, stateWanted, stopFinished } from './rungs/stop.ts';
+import { kill, stopFinished } from './rungs/stop.ts';
 import { machineAccountedFor, machineAnswers } from './rungs/machine-known.ts';
 import {
   networkGone,
@@ -22,6 +22,16 @@ import { mediatedMeanwhile } from './rungs/meanwhile.ts';
 import { notPaused, programStarted } from './rungs/running.ts';
 import { overlayFits } from './rungs/overlay.ts';
 import { forgotten, machineStopped } from './rungs/remove.ts';
+import {
+  guestRefreshed,
+  halfSuspendedResumed,
+  machineRestored,
+  memoryFits,
+  noHalfRestore,
+} from './rungs/restore.ts';
+import { machineSuspended } from './rungs/standby.ts';
+import { stateWanted } from './rungs/state-wanted.ts';
+import { isSuspended } from './suspended.ts';
 import { restartAnswered, updated } from './rungs/update.ts';
 import { restartDue } from './rungs/restart-due.ts';
 import type { Rung } from './verdict.ts';
@@ -32,12 +42,19 @@ import type { KnownWorld, RecordedWorld } from './world.ts';
 export const buildLadder: readonly Rung<RecordedWorld>[] = [
   // What has happened is written down.
   exitRecorded,
+  uselessMemoryDiscarded,
   endRecorded,
   // What has begun is finished, what is not wanted is stopped.
   ...[stopFinished, machineAnswers].map(mediatedMeanwhile),
   machineAccountedFor,
-  // From nothing to a machine that runs: first what may be waited for, then what is made.
+  noHalfRestore,
   holdingNoPolicy(stateWanted),
+  // From standby to a machine that goes on: the same order, for what it was started with.
+  ...[toolsPresent, ownDriverAvailable, imageReady, memoryFits, credentialsKnown, proxyReachable]
+    .map(holdingNoPolicy)
+    .map(whileSuspended),
+  ...[tapUp, policyPut, policyDropped, tapGuarded, tapShaped, machineRestored].map(whileSuspended),
+  // From nothing to a machine that runs: first what may be waited for, then what is made.
   ...[
     restartDue,
     toolsPresent,
@@ -73,10 +90,13 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     policyDropped,
     tapShaped,
     credentialsRecorded,
+    machineSuspended,
+    halfSuspendedResumed,
     notPaused,
     restartAnswered,
     updated,
     programStarted,
+    guestRefreshed,
     authorityOffered,
     credentialsKnown,
     proxyReachable,
@@ -93,11 +113,15 @@ export const removeLadder: readonly Rung<KnownWorld>[] = [
   forgotten,
 ];
 
-/** No vCPU runs. A machine that is created but lacks something is ended first: it holds its disks open. */
+function whileSuspended(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
+  return (world) => (isSuspended(world) ? rung(world) : met);
+}
+
+/** No vCPU runs, and no memory waits to go on. A machine that is created but lacks something is ended first: it holds its disks open. */
 function whileDown(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
   return (world) => {
     const { machine } = world;
-    if (machine.state !== 'absent' && machine.state !== 'created') return met;
+    if (isSuspended(world) || (machine.state !== 'absent' && machine.state !== 'created')) return met;
     const verdict = rung(world);
     if (machine.state === 'absent' || verdict.is !== 'unmet') return verdict;
     if (verdict.actions.every(({ kind }) => kind === 'start-machine')) return verdict;

@@ -1,34 +1,76 @@
+import type { ImageState } from '../machine/image.ts';
 import type { Machine, MachineDisk } from '../machine/machine.ts';
-import type { InstancePaths } from '../machine/paths.ts';
 import { pathsFor } from '../machine/paths.ts';
+import type { InstanceRecord } from '../machine/record.ts';
+import { NETWORK_FIELD } from './fields.ts';
 import type { ReadyWorld } from './ready-world.ts';
+import { hypervisorWanted } from './wishes.ts';
+import type { RecordedWorld } from './world.ts';
 
 /** The machine that an instance is run as: every path absolute, nothing left to resolve. */
 export function machineFor(world: ReadyWorld): Machine {
-  const { record, desired, host } = world;
-  const { spec } = desired.instance;
-  const { id, tap, mac, owner } = record.identity;
-  const paths = pathsFor(host.roots, id);
+  const { spec } = world.desired.instance;
+  const abilities = world.host.drivers[hypervisorWanted(world)]?.abilities;
   return {
-    id,
-    vcpus: spec.vcpus,
-    memoryBytes: spec.memoryBytes,
-    kernel: host.kernel.path,
-    // The boot archive has the base archive in it: hypervisors take one file.
-    initrd: [paths.bootArchive],
-    cmdline: host.kernel.cmdline,
-    disks: disksFor(world, paths),
-    ...(spec.network.enabled ? { nic: { tap, mac } } : {}),
-    owner,
-    paths,
+    ...machineOf(world, {
+      vcpus: spec.vcpus,
+      memoryBytes: spec.memoryBytes,
+      diskBps: spec.diskBps,
+      isNetworked: spec.network.enabled,
+    }),
+    ...(abilities?.standby === true ? { memory: 'file' } : {}),
   };
 }
 
-function disksFor({ image, desired }: ReadyWorld, paths: InstancePaths): readonly MachineDisk[] {
-  const { diskBps } = desired.instance.spec;
+/** The machine that there is, if only on disk: as it was started, whatever was edited since. */
+export function machineApplied(world: RunWorld): Machine {
+  const { fields } = world.record.run.applied;
+  return {
+    ...machineOf(world, {
+      vcpus: Number(fields.vcpus),
+      memoryBytes: Number(fields.size),
+      diskBps: fields.diskIoBps === undefined ? undefined : Number(fields.diskIoBps),
+      isNetworked: fields[NETWORK_FIELD] === 'true',
+    }),
+    memory: 'file',
+  };
+}
+
+/** A run is on record, and the image that it was started from is here. */
+type RunWorld = RecordedWorld & {
+  readonly record: { readonly run: NonNullable<InstanceRecord['run']> };
+  readonly image: Extract<ImageState, { state: 'ready' }>;
+};
+
+export function hasRun(world: RecordedWorld): world is RunWorld {
+  return world.record.run !== undefined && world.image.state === 'ready';
+}
+
+type Build = {
+  readonly vcpus: number;
+  readonly memoryBytes: number;
+  readonly diskBps: number | undefined;
+  readonly isNetworked: boolean;
+};
+
+function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Build): Machine {
+  const { record, host, image } = world;
+  const { id, tap, mac, owner } = record.identity;
+  const { vcpus, memoryBytes, diskBps, isNetworked } = build;
+  const paths = pathsFor(host.roots, id);
   const limit = diskBps === undefined ? {} : { bytesPerSecond: diskBps };
-  return [
+  const disks: readonly MachineDisk[] = [
     { serial: 'root', path: image.rootDisk, readonly: true, ...limit },
     { serial: 'overlay', path: paths.overlay, readonly: false, ...limit },
   ];
+  // A guest that goes on has its kernel already: one that is missing keeps nobody in standby.
+  const kernel = host.kernel.state === 'ready' ? host.kernel : { path: '', cmdline: '' };
+  return {
+    ...{ id, vcpus, memoryBytes, disks, owner, paths },
+    kernel: kernel.path,
+    // The boot archive has the base archive in it: hypervisors take one file.
+    initrd: [paths.bootArchive],
+    cmdline: kernel.cmdline,
+    ...(isNetworked ? { nic: { tap, mac } } : {}),
+  };
 }

@@ -6,6 +6,7 @@ import type { KnownWorld, WantedWorld } from './world.ts';
 
 /** How a record goes on. Each returns a new one; none forgets who the instance is. */
 
+type Run = NonNullable<InstanceRecord['run']>;
 type Draft = { -readonly [K in keyof InstanceRecord]: InstanceRecord[K] };
 
 function changed(record: InstanceRecord, change: (draft: Draft) => void): InstanceRecord {
@@ -50,12 +51,22 @@ export function withStart(record: InstanceRecord, start: Start): InstanceRecord 
   });
 }
 
-export function withReady(
-  record: InstanceRecord,
-  run: NonNullable<InstanceRecord['run']>,
-  at: number,
-): InstanceRecord {
+export function withReady(record: InstanceRecord, run: Run, at: number): InstanceRecord {
   return { ...record, run: { ...run, readyAt: at } };
+}
+
+/** The run goes on, on disk (`suspended`) or from there (`resumed`). */
+export function withStandby(
+  record: InstanceRecord,
+  run: Run,
+  standby: NonNullable<Run['standby']>,
+): InstanceRecord {
+  return { ...record, run: { ...run, standby } };
+}
+
+/** The guest that goes on knows what it missed. */
+export function withoutStandby(record: InstanceRecord, { standby, ...run }: Run): InstanceRecord {
+  return standby === undefined ? record : { ...record, run };
 }
 
 export function withStopping(record: InstanceRecord, because: StopReason, since: number): InstanceRecord {

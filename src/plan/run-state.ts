@@ -1,11 +1,18 @@
 import type { ReportedState } from '../api/status.ts';
 import { isReplaced } from './plan.ts';
 import type { InstanceRecord } from '../machine/record.ts';
+import { isSuspended } from './suspended.ts';
 import type { World } from './world.ts';
 
 /** The record of the instance that is declared now; what another one left under the key is not its own. */
 export function ownRecord(world: World): InstanceRecord | undefined {
   return world.record === 'absent' || isReplaced(world) ? undefined : world.record;
+}
+
+/** No vCPU runs, and the memory is kept to go on from. */
+export function isInStandby(world: World): boolean {
+  const record = ownRecord(world);
+  return record !== undefined && isSuspended({ ...world, record });
 }
 
 /** The guest's program has started and not ended, and nobody is ending it. */
@@ -26,6 +33,7 @@ export function stateOf(world: World): ReportedState | undefined {
   if (world.machine.state === 'running') return runningState(world, record);
   if (world.machine.state !== 'absent') return STATES[world.machine.state];
   if (record === undefined && world.desired.is !== 'wanted') return undefined;
+  if (isInStandby(world)) return 'Standby';
   return record?.run === undefined ? 'Created' : 'Stopped';
 }
 

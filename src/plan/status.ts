@@ -7,6 +7,7 @@ import type { Failure, Outcome } from './outcome.ts';
 import { timeText } from './patience.ts';
 import { isRecorded } from './plan.ts';
 import { ownRecord, stateOf } from './run-state.ts';
+import { hasMachine } from './suspended.ts';
 import { fieldsAtStart, hypervisorOfMachine, hypervisorWanted, pendingOf } from './wishes.ts';
 import type { RecordedWorld, World } from './world.ts';
 
@@ -23,7 +24,7 @@ export function statusOf(world: World, outcome: Outcome, previous?: InstanceStat
     observedGeneration,
     ...(state === undefined ? {} : { state }),
     ...(machine.state === 'unknown' ? { stateError: machine.error } : {}),
-    ...(record === undefined ? {} : recordedPart(record)),
+    ...(record === undefined ? {} : recordedPart(record, world)),
     ...(isRecorded(world) ? wantedPart(world) : {}),
     nodeName: host.nodeName,
     conditions: stamped(claimsOf(world, outcome), previous?.conditions ?? [], now, observedGeneration),
@@ -52,13 +53,13 @@ export function statusUnseen(
   };
 }
 
-function recordedPart(record: InstanceRecord): Partial<InstanceStatus> {
+function recordedPart(record: InstanceRecord, { standby }: World): Partial<InstanceStatus> {
   const { identity, image, run, exit, stoppedAt } = record;
   return {
     id: identity.id,
     createdAt: timeText(record.createdAt),
     restarts: record.restarts,
-    hasSnapshot: false,
+    hasSnapshot: standby.state === 'ready',
     ...(image === undefined ? {} : { image: withDigest(image) }),
     ...(run === undefined ? {} : { startedAt: timeText(run.startedAt) }),
     ...(stoppedAt === undefined ? {} : { stoppedAt: timeText(stoppedAt) }),
@@ -73,12 +74,11 @@ function withDigest({ reference, digest }: NonNullable<InstanceRecord['image']>)
 
 /** The effective values: of the machine there is, else of the one that would be started. */
 function wantedPart(world: RecordedWorld): Partial<InstanceStatus> {
-  const { record, machine, overlay } = world;
-  const fields =
-    (machine.state === 'absent' ? undefined : record.run?.applied.fields) ?? fieldsAtStart(world);
+  const { record, overlay } = world;
+  const fields = (hasMachine(world) ? record.run?.applied.fields : undefined) ?? fieldsAtStart(world);
   const bytesOf = (path: string): number => Number(fields[path]);
   return {
-    hypervisor: machine.state === 'absent' ? hypervisorWanted(world) : hypervisorOfMachine(world),
+    hypervisor: hasMachine(world) ? hypervisorOfMachine(world) : hypervisorWanted(world),
     vcpus: Number(fields.vcpus),
     size: quantityText('size', bytesOf('size')),
     overlaySize: quantityText('size', overlay.state === 'ready' ? overlay.bytes : bytesOf('overlaySize')),

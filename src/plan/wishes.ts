@@ -1,6 +1,7 @@
 import type { Hypervisor } from '../machine/machine.ts';
 import type { Fields, InstanceRecord } from '../machine/record.ts';
 import { ENV_FIELD_PREFIX, environmentFields, fieldsOf, NETWORK_FIELD, pendingFields } from './fields.ts';
+import { hasMachine } from './suspended.ts';
 import type { KnownWorld, RecordedWorld } from './world.ts';
 
 /** The annotation that restarts when its value changes, as `kubectl rollout restart` does. */
@@ -22,14 +23,16 @@ export function hypervisorOfMachine({ record, desired, host }: KnownWorld): Hype
 }
 
 /** Who shall run it. While a machine is there the host's default is the one it was started with. */
-export function hypervisorWanted({ record, desired, host, machine }: RecordedWorld): Hypervisor {
-  const present = machine.state === 'absent' ? undefined : record.run?.hypervisor;
+export function hypervisorWanted(world: RecordedWorld): Hypervisor {
+  const { record, desired, host } = world;
+  const present = hasMachine(world) ? record.run?.hypervisor : undefined;
   return desired.instance.spec.hypervisor ?? present ?? host.defaultHypervisor;
 }
 
 /** By what the machine was started with while there is one, else by what it will be started with. */
-export function isNetworked({ machine, record, desired }: RecordedWorld): boolean {
-  const applied = machine.state === 'absent' ? undefined : record.run?.applied.fields[NETWORK_FIELD];
+export function isNetworked(world: RecordedWorld): boolean {
+  const { record, desired } = world;
+  const applied = hasMachine(world) ? record.run?.applied.fields[NETWORK_FIELD] : undefined;
   return applied === undefined ? desired.instance.spec.network.enabled : applied === 'true';
 }
 
@@ -54,9 +57,8 @@ export function fieldsAtStart(world: RecordedWorld): Fields {
 
 /** The edits that the guest does not have: of a machine there is, or that even a start would not bring. */
 export function pendingOf(world: RecordedWorld): readonly string[] {
-  const { record, machine } = world;
-  const has =
-    machine.state === 'absent' || record.run === undefined ? fieldsAtStart(world) : record.run.applied.fields;
+  const { run } = world.record;
+  const has = run === undefined || !hasMachine(world) ? fieldsAtStart(world) : run.applied.fields;
   return pendingFields(has, fieldsWanted(world));
 }
 

@@ -7,6 +7,7 @@ import type { DriverFacts } from '../machine/driver.ts';
 import type { Hypervisor, MachineState } from '../machine/machine.ts';
 import type { NetworkState } from '../machine/network.ts';
 import type { Roots } from '../machine/paths.ts';
+import type { SnapshotState } from '../machine/snapshot.ts';
 import type { Fields, Identity, InstanceRecord } from '../machine/record.ts';
 
 /** Everything the planner may know, seen at one moment. Time, ids and host facts arrive as data. */
@@ -29,6 +30,8 @@ export type World = {
   readonly boot: { readonly state: 'absent' } | { readonly state: 'ready'; readonly fields: Fields };
   readonly egress: EgressState;
   readonly machine: MachineState;
+  /** The memory that a suspended machine left. While it is there, no vCPU runs. */
+  readonly standby: SnapshotState;
   readonly guest: GuestState;
 };
 

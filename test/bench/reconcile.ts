@@ -10,6 +10,7 @@ import { pathsFor } from '../../src/machine/paths.ts';
 import { openAddressPool } from '../../src/network/address-pool.ts';
 import { openDirectorySource } from '../../src/sources/directory/open-directory-source.ts';
 import { readCrd } from '../../src/sources/crd.ts';
+import { openSnapshots } from '../../src/storage/open-snapshots.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
 import type { Workshops } from '../../src/workshops.ts';
 import { openFakeHost } from '../support/fake-guest.ts';
@@ -152,6 +153,7 @@ async function fakeWorkshops(
         await truncate(overlay, bytes);
       },
     },
+    snapshots: openSnapshots({ roots, bootId: 'fake-boot' }),
     images: fakeImages(),
     network: fakeNetwork(),
     egress: fakeEgress(),

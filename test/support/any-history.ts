@@ -15,6 +15,8 @@ export const anyTemper: fc.Arbitrary<Temper> = fc.record({
   registry: fc.constantFrom('works', 'refuses', 'is away'),
   trusts: fc.boolean(),
   proxy: fc.constantFrom('comes back', 'stays away'),
+  'suspend-machine': fc.constantFrom('works', 'fails'),
+  'restore-machine': fc.constantFrom('works', 'fails'),
 });
 
 /** A guest that serves and a registry that works; whether they heed a stop is left open. */
@@ -44,6 +46,11 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
         'proxy comes back',
         'proxy is replaced',
         'proxy forgets',
+        'suspend is cut short',
+        'restore is cut short',
+        'memory is damaged',
+        'memory is removed',
+        'hypervisor is upgraded',
       )
       .map((move) => ({ move })),
   },

@@ -7,6 +7,7 @@ import type { InstanceRecord } from '../../src/machine/record.ts';
 import { fieldsOf } from '../../src/plan/fields.ts';
 import type { HostFacts, Wanted, World } from '../../src/plan/world.ts';
 import { anyCredentials, anyEgress, anyGuard, anyNote, anyTrust } from './any-egress.ts';
+import { anyMemory, standbyIn } from './any-standby.ts';
 import {
   anInstance,
   aRecord,
@@ -38,7 +39,7 @@ const spec = fc
     overlayBytes: size,
     restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
     updatePolicy: fc.constantFrom('OnRestart', 'Restart', 'Recreate'),
-    state: fc.constantFrom('Running', 'Running', 'Running', 'Stopped'),
+    state: fc.constantFrom('Running', 'Running', 'Running', 'Standby', 'Standby', 'Stopped'),
     skipGuestAgent: fc.boolean(),
     hypervisor: fc.constantFrom(undefined, undefined, 'qemu'),
     entrypoint: fc.constantFrom(undefined, undefined, ['/other']),
@@ -115,15 +116,23 @@ const run = fc
   .record({
     startedAt: time,
     readyAt: fc.option(time, { nil: undefined }),
+    standby: fc.option(
+      fc.record({ is: fc.constantFrom('suspended' as const, 'resumed' as const), at: time }),
+      {
+        nil: undefined,
+        freq: 2,
+      },
+    ),
     applied: spec,
     generation: fc.constantFrom(1, 2),
   })
-  .map(({ startedAt, readyAt, applied, generation }) =>
+  .map(({ startedAt, readyAt, standby, applied, generation }) =>
     without({
       startedAt,
       hypervisor: 'qemu' as const,
       applied: { generation, fields: fieldsOf(applied, DIGESTS, 'qemu') },
       readyAt,
+      standby,
     }),
   );
 
@@ -228,8 +237,10 @@ export const anyWorld: fc.Arbitrary<World> = fc
     shaping: fc.record({ downloadBps: rate, uploadBps: rate }).map(without),
     boot: fc.constantFrom<World['boot']>({ state: 'absent' }, { state: 'ready', fields: { boot: 'old' } }),
     machine,
+    memory: anyMemory,
     guest,
   })
+  .map(({ memory, ...rest }) => ({ ...rest, standby: standbyIn(rest, memory) }))
   .map(({ tap, guard, shaping, nextImage, ...rest }): World => ({
     ...freshWorld(),
     ...rest,

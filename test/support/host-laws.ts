@@ -4,6 +4,14 @@ import type { Action } from '../../src/plan/action.ts';
 import type { World } from '../../src/plan/world.ts';
 import { bootLaws, guardLaws, removalLaws, vcpuLaws } from './egress-laws.ts';
 import type { Law } from './egress-laws.ts';
+import {
+  discardLaws,
+  refreshLaws,
+  restoreLaws,
+  settleLaws,
+  suspendLaws,
+  unkeptLaws,
+} from './standby-laws.ts';
 
 /** Throws when an action does to a host what nobody may do to it, whatever the plan was. */
 export function obeyed(world: World, action: Action): void {
@@ -17,14 +25,18 @@ function lawsFor(world: World, action: Action): readonly Law[] {
   const record = world.record === 'absent' ? undefined : world.record;
   switch (action.kind) {
     case 'create-overlay':
-      return [[isDown && overlay.state === 'absent', 'no overlay is made over another, or under a machine']];
+      return [
+        [isDown && overlay.state === 'absent', 'no overlay is made over another, or under a machine'],
+        ...unkeptLaws(world),
+      ];
     case 'grow-overlay':
       return [
         [overlay.state === 'ready' && overlay.bytes < action.bytes, 'an overlay never shrinks'],
         [isDown, 'no disk changes under a machine'],
+        ...unkeptLaws(world),
       ];
     case 'remove-overlay':
-      return [[isDown, 'no disk changes under a machine']];
+      return [[isDown, 'no disk changes under a machine'], ...unkeptLaws(world)];
     case 'write-boot':
       return [[isDown, 'no disk changes under a machine'], ...bootLaws(world, action)];
     case 'remove-network':
@@ -48,11 +60,22 @@ function lawsFor(world: World, action: Action): readonly Law[] {
     case 'forget-instance':
       return [
         [isDown, 'no record goes before its machine'],
+        ...unkeptLaws(world),
         [network.tap.state === 'absent' && network.guard.state === 'open', 'nor before its network'],
         [world.egress.policy.state === 'absent', 'nor before its policy'],
       ];
     case 'start-machine':
-      return startLaws(world, action);
+      return [...startLaws(world, action), ...unkeptLaws(world)];
+    case 'suspend-machine':
+      return suspendLaws(world, action);
+    case 'settle-standby':
+      return settleLaws(world);
+    case 'restore-machine':
+      return restoreLaws(world, action);
+    case 'discard-standby':
+      return discardLaws(world);
+    case 'refresh-guest':
+      return refreshLaws(world);
     case 'kill-machine': {
       const hasReason = record?.stopping !== undefined || record?.exit !== undefined;
       const mayRun = world.machine.state === 'running' || world.machine.state === 'unknown';

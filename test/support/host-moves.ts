@@ -3,6 +3,7 @@ import type { World } from '../../src/plan/world.ts';
 import { withProxy } from './simulated-egress.ts';
 import { elapse, seen } from './simulated-host.ts';
 import type { SimulatedHost } from './simulated-host.ts';
+import { VOID } from './standby-worlds.ts';
 import { PROCESS, RUNNING } from './worlds.ts';
 
 /** What happens to a host from outside. */
@@ -12,6 +13,8 @@ export type Move =
   | { readonly move: 'guest powers off' | 'VMM crashes' | 'host reboots' | 'start is cut short' }
   | { readonly move: 'hypervisor falls silent' | 'hypervisor answers' | 'controller restarts' }
   | { readonly move: 'tap is deleted' | 'rules are flushed' | 'machine is paused' }
+  | { readonly move: 'suspend is cut short' | 'restore is cut short' | 'memory is damaged' }
+  | { readonly move: 'memory is removed' | 'hypervisor is upgraded' }
   | { readonly move: 'proxy dies' | 'proxy comes back' | 'proxy is replaced' | 'proxy forgets' }
   /** Without a value the variable is taken away. */
   | { readonly move: 'value is set'; readonly name: string; readonly value: string | undefined }
@@ -89,11 +92,23 @@ function changeFrom(world: World, move: OnWorld): Partial<World> {
         ...silent,
         host: { ...world.host, bootId: `${world.host.bootId}+`, watchingSince: world.now },
         network: { tap: gone, guard: { state: 'open' }, shaping: {} },
+        standby: afterReboot(world.standby),
       };
     case 'start is cut short':
+      // One that goes on from a standby has stood still instead, with all of its memory.
       return isRunning && world.guest.state === 'silent'
-        ? { machine: { state: 'created', process: PROCESS } }
+        ? { machine: { state: wasRestored(world) ? 'paused' : 'created', process: PROCESS } }
         : {};
+    case 'suspend is cut short':
+      return isInStandby(world) ? { machine: { state: 'paused', process: PROCESS } } : {};
+    case 'restore is cut short':
+      return isInStandby(world) ? { machine: { state: 'created', process: PROCESS } } : {};
+    case 'memory is damaged':
+      return world.standby.state === 'ready' ? { standby: VOID } : {};
+    case 'memory is removed':
+      return { standby: gone };
+    case 'hypervisor is upgraded':
+      return isRunning ? {} : { host: { ...world.host, drivers: upgraded(world.host.drivers) } };
     case 'hypervisor falls silent':
       return isRunning ? { machine: { state: 'unknown', process: PROCESS, error: 'no answer' } } : {};
     case 'hypervisor answers':
@@ -112,4 +127,20 @@ function changeFrom(world: World, move: OnWorld): Partial<World> {
     default:
       return unreachable(move);
   }
+}
+
+function isInStandby({ machine, standby }: World): boolean {
+  return machine.state === 'absent' && standby.state === 'ready';
+}
+
+function wasRestored({ record }: World): boolean {
+  return record !== 'absent' && record.run?.standby !== undefined;
+}
+
+function afterReboot(standby: World['standby']): World['standby'] {
+  return standby.state === 'ready' && !standby.isSettled ? VOID : standby;
+}
+
+function upgraded(drivers: World['host']['drivers']): World['host']['drivers'] {
+  return drivers.qemu === undefined ? drivers : { qemu: { ...drivers.qemu, version: '8.2' } };
 }

@@ -19,11 +19,15 @@ export type Temper = {
   /** Whether a CA can be installed in the guest, and whether a proxy that died is there again after a while. */
   readonly trusts: boolean;
   readonly proxy: 'comes back' | 'stays away';
+  /** Whether there is room on the disk to suspend to, and whether a restore comes up. */
+  readonly 'suspend-machine': 'works' | 'fails';
+  readonly 'restore-machine': 'works' | 'fails';
 };
 
 export const BENIGN: Temper = {
   ...{ guest: 'serves', heedsStop: true, powersOff: true },
   ...{ registry: 'works', trusts: true, proxy: 'comes back' },
+  ...{ 'suspend-machine': 'works', 'restore-machine': 'works' },
 };
 
 /** A host made of values: what a look would see of it, and what it has in store. */
@@ -60,6 +64,7 @@ function rememberedAfter({ remembered }: SimulatedHost, action: Action): string 
 }
 
 /** What an action does that does not depend on temper is what `plan FILE` foresees of it. */
+// eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
 function worldAfter(host: SimulatedHost, action: Exclude<Action, { kind: 'pull-image' }>): World {
   const { world, temper } = host;
   // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- the others do just what they say
@@ -68,16 +73,29 @@ function worldAfter(host: SimulatedHost, action: Exclude<Action, { kind: 'pull-i
       return { ...world, egress: answerTo(host, action.revision) };
     case 'trust-authority':
       return { ...world, guest: trusting(world.guest, action.authority.fingerprint, temper.trusts) };
+    case 'suspend-machine':
+    case 'restore-machine':
+      return temper[action.kind] === 'works' ? foreseen(world, action) : unsettled(world);
     case 'request-shutdown':
       return temper.heedsStop && world.machine.state === 'running' ? { ...world, guest: KILLED } : world;
-    case 'acknowledge-exit': {
-      const isHeard = temper.powersOff && world.guest.state === 'exited';
-      const after = isHeard ? foreseen(world, action) : world;
-      return isHeard ? { ...after, machine: { state: 'absent', ended: 'guest-shutdown' } } : after;
-    }
+    case 'acknowledge-exit':
+      return temper.powersOff ? poweredOff(world, foreseen(world, action)) : world;
     default:
       return foreseen(world, action);
   }
+}
+
+function poweredOff(before: World, after: World): World {
+  const isHeard = before.guest.state === 'exited';
+  return isHeard ? { ...after, machine: { state: 'absent', ended: 'guest-shutdown' } } : before;
+}
+
+/** A restore that fails has taken the memory up already, and lets go of it as it was. */
+function unsettled(world: World): World {
+  const { standby, host } = world;
+  if (standby.state !== 'ready') return world;
+  const manifest = { ...standby.manifest, unsettledOnBoot: host.bootId };
+  return { ...world, standby: { ...standby, manifest, isSettled: false } };
 }
 
 const KILLED = {

@@ -34,7 +34,12 @@ export const HOST: HostFacts = {
   nodeName: 'node-1',
   watchingSince: NOW - 60_000,
   defaultHypervisor: 'qemu',
-  drivers: { qemu: { version: '7.2', accelerator: 'tcg' } },
+  drivers: {
+    qemu: {
+      ...{ version: '7.2', accelerator: 'tcg' },
+      abilities: { standby: true, fork: true, diskThrottle: true, memoryHotplug: false },
+    },
+  },
   kernel: {
     state: 'ready',
     version: '6.1.0-1',
@@ -174,6 +179,7 @@ export function freshWorld(changes: Partial<World> = {}): World {
     boot: { state: 'absent' },
     egress: { policy: { state: 'absent' } },
     machine: { state: 'absent' },
+    standby: { state: 'absent' },
     guest: { state: 'silent' },
     ...changes,
   };

@@ -1,7 +1,7 @@
 import { policyWanted } from '../mediation.ts';
 import type { Outcome } from '../outcome.ts';
 import { isRecorded } from '../plan.ts';
-import { ownRecord, programRuns } from '../run-state.ts';
+import { isInStandby, ownRecord, programRuns } from '../run-state.ts';
 import type { World } from '../world.ts';
 import type { Claim } from './claim.ts';
 import { claim } from './claim.ts';
@@ -20,9 +20,18 @@ function reachedClaim(world: World): Claim | undefined {
   if (world.desired.is === 'gone')
     return claim('Ready', 'False', 'Deleting', 'the instance is being removed');
   if (world.desired.is === 'held') return undefined;
-  if (world.desired.instance.spec.state === 'Stopped')
-    return isStopped(world) ? claim('Ready', 'True', 'Stopped', 'stopped, as declared') : undefined;
-  if (!programRuns(world)) return undefined;
+  switch (world.desired.instance.spec.state) {
+    case 'Stopped':
+      return isStopped(world) ? claim('Ready', 'True', 'Stopped', 'stopped, as declared') : undefined;
+    case 'Standby':
+      return isPutAway(world) ? claim('Ready', 'True', 'Standby', 'in standby, as declared') : undefined;
+    case 'Running':
+      return runs(world);
+  }
+}
+
+function runs(world: World): Claim | undefined {
+  if (!programRuns(world) || ownRecord(world)?.run?.standby !== undefined) return undefined;
   return egressShortfall(world) ?? claim('Ready', 'True', 'ProgramRunning', 'the program runs');
 }
 
@@ -39,6 +48,13 @@ function egressShortfall(world: World): Claim | undefined {
 /** Nobody can say now whether what runs is what is wanted. */
 function isUnclear({ desired, machine, record }: World): boolean {
   return machine.state === 'unknown' || (desired.is === 'held' && record !== 'absent');
+}
+
+/** In standby, on record and on disk. */
+function isPutAway(world: World): boolean {
+  const { standby } = world;
+  const isSettled = standby.state === 'ready' && standby.isSettled;
+  return isInStandby(world) && isSettled && ownRecord(world)?.run?.standby?.is === 'suspended';
 }
 
 function isStopped(world: World): boolean {

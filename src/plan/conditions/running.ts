@@ -1,5 +1,6 @@
 import type { InstanceRecord } from '../../machine/record.ts';
-import { ownRecord, programRuns } from '../run-state.ts';
+import { isInStandby, ownRecord, programRuns } from '../run-state.ts';
+import { isMemoryLost } from '../suspended.ts';
 import type { World } from '../world.ts';
 import type { Claim } from './claim.ts';
 import { claim } from './claim.ts';
@@ -14,7 +15,7 @@ export function runningClaim(world: World): Claim {
     case 'paused':
       return not('Paused', 'the machine is paused');
     case 'absent':
-      return without(record);
+      return isInStandby(world) ? inStandby : without(record);
     case 'created':
     case 'running':
     case 'shutdown':
@@ -22,9 +23,13 @@ export function runningClaim(world: World): Claim {
   }
 }
 
+const inStandby = claim('Running', 'False', 'Standby', 'its memory is kept on disk');
+
 function without(record: InstanceRecord | undefined): Claim {
   if (record?.run === undefined) return not('NotStarted', 'it was never started');
   if (record.exit !== undefined) return not('Exited', record.exit.message);
+  if (isMemoryLost(record) && record.failures > 0)
+    return not('MemoryLost', 'the memory of its standby was lost');
   if (record.failures > 0 || record.stoppedAt === undefined)
     return not('Crashed', 'the machine ended without a word of the program');
   return not('Stopped', 'it was stopped');

@@ -1,7 +1,8 @@
+import type { Hypervisor } from '../../machine/machine.ts';
 import { HOST_MENDED_MS } from '../patience.ts';
-import type { Rung } from '../verdict.ts';
+import type { Rung, Verdict } from '../verdict.ts';
 import { met, stuck, waiting } from '../verdict.ts';
-import { hypervisorWanted } from '../wishes.ts';
+import { hypervisorOfMachine, hypervisorWanted } from '../wishes.ts';
 import type { RecordedWorld } from '../world.ts';
 
 export const toolsPresent: Rung<RecordedWorld> = ({ host }) => {
@@ -10,8 +11,13 @@ export const toolsPresent: Rung<RecordedWorld> = ({ host }) => {
   return waiting('ToolMissing', `this host lacks ${each.join(', ')}`, HOST_MENDED_MS);
 };
 
-export const driverAvailable: Rung<RecordedWorld> = (world) => {
-  const hypervisor = hypervisorWanted(world);
+export const driverAvailable: Rung<RecordedWorld> = (world) => availableHere(world, hypervisorWanted(world));
+
+/** Only the hypervisor that runs it can suspend it, and let it go on. */
+export const ownDriverAvailable: Rung<RecordedWorld> = (world) =>
+  availableHere(world, hypervisorOfMachine(world));
+
+function availableHere(world: RecordedWorld, hypervisor: Hypervisor): Verdict {
   const facts = world.host.drivers[hypervisor];
   if (facts === undefined)
     return stuck(
@@ -20,7 +26,7 @@ export const driverAvailable: Rung<RecordedWorld> = (world) => {
     );
   if (facts.problem === undefined) return met;
   return waiting('HostNotReady', `${hypervisor} cannot be used here: ${facts.problem}`, HOST_MENDED_MS);
-};
+}
 
 export const kernelPresent: Rung<RecordedWorld> = ({ host }) =>
   host.kernel.state === 'ready' ? met : waiting('HostNotReady', host.kernel.problem, HOST_MENDED_MS);

@@ -5,6 +5,7 @@ import { met, unmet } from '../verdict.ts';
 import { isNetworked } from '../wishes.ts';
 import type { KnownWorld, RecordedWorld } from '../world.ts';
 import { PREPARING } from './overlay.ts';
+import { isSuspensionDue, machineSuspended } from './standby.ts';
 import { beginStop } from './stop.ts';
 
 /** An instance without a network keeps no device from the time when it had one. */
@@ -57,8 +58,11 @@ export const tapShaped: Rung<RecordedWorld> = (world) => {
 };
 
 /** The machine holds the device that is gone; a new one of that name would not be its own. */
-export const tapKept: Rung<RecordedWorld> = (world) =>
-  isNetworked(world) && world.network.tap.state === 'absent' ? beginStop(world, 'Restart') : met;
+export const tapKept: Rung<RecordedWorld> = (world) => {
+  if (!isNetworked(world) || world.network.tap.state === 'up') return met;
+  // One that goes to standby comes back with a VMM of its own, which opens the new device.
+  return isSuspensionDue(world) ? machineSuspended(world) : beginStop(world, 'Restart');
+};
 
 export const networkRemoved: Rung<KnownWorld> = ({ network, record }) => {
   if (isEmpty(network)) return met;

@@ -5,7 +5,7 @@ import { proxyAway } from './policy.ts';
 import { beginStop } from './stop.ts';
 
 export const machineStopped: Rung<KnownWorld> = (world) =>
-  world.machine.state === 'absent' ? met : beginStop(world, 'Deleted');
+  world.machine.state === 'absent' && world.standby.state === 'absent' ? met : beginStop(world, 'Deleted');
 
 /**
  * The record goes last: as long as it is there, there is somebody to clean up. The proxy is asked to forget the

@@ -1,11 +1,11 @@
 import type { StopReason } from '../../machine/record.ts';
 import type { Action } from '../action.ts';
 import { ASK_AGAIN_MS, elapsed, POWER_OFF_MS, STOP_GRACE_MS } from '../patience.ts';
-import { withoutFailures, withStopping } from '../records.ts';
+import { withStopping } from '../records.ts';
 import type { Rung, Verdict } from '../verdict.ts';
-import { asked, met, resting, stuck, unmet, waiting } from '../verdict.ts';
+import { asked, met, unmet, waiting } from '../verdict.ts';
 import { hypervisorOfMachine } from '../wishes.ts';
-import type { KnownWorld, RecordedWorld } from '../world.ts';
+import type { KnownWorld } from '../world.ts';
 
 const BECAUSE: Readonly<Record<StopReason, readonly [reason: string, message: string]>> = {
   Stopped: ['Stopping', 'the program was asked to end: spec.state is Stopped'],
@@ -18,11 +18,15 @@ const BECAUSE: Readonly<Record<StopReason, readonly [reason: string, message: st
   ],
 };
 
-/** The one way in which a stop begins: on record first, so that a crash leaves a reason for it. */
+/**
+ * The one way in which a stop begins: on record first, so that a crash leaves a reason for it. In standby no program
+ * can be asked any more: its memory is given up.
+ */
 export function beginStop(world: KnownWorld, because: StopReason): Verdict {
   const { record, machine, now } = world;
   const write: Action = { kind: 'write-record', record: withStopping(record, because, now) };
   const [reason, message] = BECAUSE[because];
+  if (machine.state === 'absent') return unmet(reason, givenUpText(because), write, discard(world));
   if (because === 'NeverReady') return unmet(reason, message, write, kill(world));
   if (machine.state !== 'running') return unmet(reason, message, write);
   return asked(ASK_AGAIN_MS, reason, message, write, requestShutdown(world, STOP_GRACE_MS));
@@ -30,12 +34,15 @@ export function beginStop(world: KnownWorld, because: StopReason): Verdict {
 
 /** A stop that has begun is seen through, whatever is wanted by now. */
 export const stopFinished: Rung<KnownWorld> = (world) => {
-  const { record, machine, now } = world;
-  if (machine.state === 'absent' || record.stopping === undefined) return met;
+  const { record, machine, standby, now } = world;
+  if (record.stopping === undefined) return met;
   const { because, since } = record.stopping;
   const [reason, message] = BECAUSE[because];
+  if (machine.state === 'absent')
+    return standby.state === 'absent' ? met : unmet(reason, givenUpText(because), discard(world));
   const age = elapsed(since, now);
-  const cannotHear = machine.state === 'created' || machine.state === 'shutdown';
+  const cannotHear =
+    machine.state === 'created' || machine.state === 'shutdown' || standby.state !== 'absent';
   if (cannotHear || because === 'NeverReady' || age >= STOP_GRACE_MS + POWER_OFF_MS)
     return unmet(reason, message, kill(world));
   const leftMs = STOP_GRACE_MS + POWER_OFF_MS - age;
@@ -44,23 +51,18 @@ export const stopFinished: Rung<KnownWorld> = (world) => {
   return asked(Math.min(leftMs, ASK_AGAIN_MS), reason, message, requestShutdown(world, graceMs));
 };
 
-/** Stopped means: no machine, and the ends so far forgotten, so that Running starts it at once. */
-export const stateWanted: Rung<RecordedWorld> = (world) => {
-  const { record, machine, desired } = world;
-  const { state } = desired.instance.spec;
-  if (state === 'Running') return met;
-  if (state === 'Standby')
-    return stuck('StandbyUnavailable', 'spec.state Standby is not supported by this version');
-  if (machine.state !== 'absent') return beginStop(world, 'Stopped');
-  if (record.failures === 0) return resting('Stopped', 'stopped, as spec.state asks');
-  return unmet('Stopping', 'the last end is being forgotten', {
-    kind: 'write-record',
-    record: withoutFailures(record),
-  });
-};
-
 export function kill(world: KnownWorld): Action {
   return { kind: 'kill-machine', id: world.record.identity.id, hypervisor: hypervisorOfMachine(world) };
+}
+
+function discard({ record }: KnownWorld): Action {
+  return { kind: 'discard-standby', id: record.identity.id };
+}
+
+function givenUpText(because: StopReason): string {
+  return because === 'Stopped'
+    ? 'spec.state is Stopped: the memory of the standby is lost, the disks are kept'
+    : 'the memory of the standby is given up';
 }
 
 function requestShutdown(world: KnownWorld, graceMs: number): Action {

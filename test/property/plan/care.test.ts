@@ -26,7 +26,7 @@ describe('care', { timeout: 60_000 }, () => {
         // A proxy that is away for good holds up what only it can forget.
         const before = live(hostOf(world, { ...temper, proxy: 'comes back' }), history);
         const { host } = settle(afterMove(before, { move: 'edit', desired: { is: 'gone' } }), ROUNDS);
-        const { record, overlay, network, boot, machine, egress } = host.world;
+        const { record, overlay, network, boot, machine, egress, standby } = host.world;
         if (world.record === 'absent' && record === 'absent' && before.world.record === 'absent') return;
         expect([record, overlay.state, boot.state, machine.state]).toEqual([
           'absent',
@@ -34,7 +34,7 @@ describe('care', { timeout: 60_000 }, () => {
           'absent',
           'absent',
         ]);
-        expect([network.tap.state, network.guard.state]).toEqual(['absent', 'open']);
+        expect([network.tap.state, network.guard.state, standby.state]).toEqual(['absent', 'open', 'absent']);
         expect([egress.policy.state, host.remembered]).toEqual(['absent', undefined]);
       }),
       { numRuns: 500 },

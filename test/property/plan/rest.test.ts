@@ -8,6 +8,8 @@ import type { World } from '../../../src/plan/world.ts';
 import { anyHistory, anyTemper, goodTemper, live, ROUNDS } from '../../support/any-history.ts';
 import { anyWanted, anyWorld } from '../../support/any-world.ts';
 import { elapse, hostOf, pass, settle } from '../../support/simulated-host.ts';
+import type { Temper } from '../../support/simulated-host.ts';
+import { keptMemoryOf } from '../../support/standby-worlds.ts';
 import { freshWorld, NOW, STARTED, wanted } from '../../support/worlds.ts';
 
 /** What only somebody else can change keeps an instance waiting, and nothing of ours does. */
@@ -79,6 +81,7 @@ describe('rest', { timeout: 60_000 }, () => {
             image: { state: 'absent' },
             nextImage: { state: 'absent' },
             machine: answering(before),
+            standby: fitting(before),
           }),
           ROUNDS,
         );
@@ -106,7 +109,10 @@ describe('rest', { timeout: 60_000 }, () => {
   });
 
   test('a program that ends at once, or a guest that never starts, is not started in a hot loop', () => {
-    const hopeless = anyTemper.filter(({ guest }) => guest !== 'serves');
+    // A restore that fails is tried again by the queue, with a backoff of its own.
+    const hopeless = anyTemper
+      .filter(({ guest }) => guest !== 'serves')
+      .map((temper): Temper => ({ ...temper, 'restore-machine': 'works' }));
     fc.assert(
       fc.property(anyWorld, hopeless, (world, temper) => {
         let host = hostOf({ ...world, desired: wanted({ restartPolicy: 'Always' }) }, temper);
@@ -124,6 +130,13 @@ describe('rest', { timeout: 60_000 }, () => {
     );
   });
 });
+
+/** What cannot go on from here, and is kept for the user to say, is no matter of the host's. */
+function fitting({ standby, record, overlay }: World): World['standby'] {
+  const run = record === 'absent' ? undefined : record.run;
+  if (standby.state !== 'ready' || run === undefined) return standby;
+  return overlay.state === 'absent' ? { state: 'absent' } : keptMemoryOf(run);
+}
 
 function answering({ machine }: World): World['machine'] {
   return machine.state === 'unknown' ? { state: 'running', process: machine.process } : machine;

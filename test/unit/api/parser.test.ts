@@ -87,7 +87,6 @@ test.each<[string, Record<string, unknown>]>([
   ['spec.volumes', { volumes: [{ volume: 'v', mountPath: '/mnt/v' }] }],
   ['spec.devices', { devices: ['l4'] }],
   ['spec.gpu.profile', { gpu: { profile: 'L40S-1Q' } }],
-  ['spec.state', { state: 'Standby' }],
   ['spec.hypervisor', { hypervisor: 'firecracker' }],
   ['spec.skipKernelHeaders', { skipKernelHeaders: false }],
   ['spec.nodeName', { nodeName: 'node-1' }],

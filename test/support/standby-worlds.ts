@@ -1,0 +1,46 @@
+import type { InstanceRecord } from '../../src/machine/record.ts';
+import type { SnapshotManifest, SnapshotState } from '../../src/machine/snapshot.ts';
+import type { World } from '../../src/plan/world.ts';
+import { aRecord, aRun, HOST, IDENTITY, NOW, pinned, runningWorld } from './worlds.ts';
+
+/** Worlds in which a memory is kept. */
+
+export const VOID: SnapshotState = {
+  state: 'void',
+  why: 'the host went down before all of it was on disk',
+};
+
+/** What this run would leave on this host. */
+export function keptMemoryOf(
+  { applied: { fields } }: NonNullable<InstanceRecord['run']>,
+  changes: { readonly isSettled?: boolean; readonly version?: string } = {},
+): SnapshotState {
+  const { isSettled = true, version = '7.2' } = changes;
+  const manifest: SnapshotManifest = {
+    ...{ version: 1, source: IDENTITY.id, createdAt: NOW },
+    memory: {
+      writer: { hypervisor: 'qemu', version, accelerator: 'tcg' },
+      shape: {
+        vcpus: Number(fields.vcpus),
+        memoryBytes: Number(fields.size),
+        disks: ['root', 'overlay'],
+        hasNic: fields['network.enabled'] === 'true',
+      },
+      writtenAt: '0',
+    },
+    ...(isSettled ? {} : { unsettledOnBoot: HOST.bootId }),
+  };
+  return { state: 'ready', manifest, isSettled };
+}
+
+/** In standby, its memory on disk and on record. */
+export function standbyWorld(changes: Partial<World> = {}): World {
+  const run = aRun();
+  return runningWorld({
+    record: aRecord({ image: pinned(), run: { ...run, standby: { is: 'suspended', at: NOW - 1_000 } } }),
+    machine: { state: 'absent' },
+    guest: { state: 'silent' },
+    standby: keptMemoryOf(run),
+    ...changes,
+  });
+}
