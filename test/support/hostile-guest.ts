@@ -48,10 +48,19 @@ export function stateBytes(
   head.writeUInt8(parts.code === undefined ? 0 : 1, 2);
   head.writeUInt8(parts.trust ?? 0, 3);
   head.writeUInt32LE(parts.code ?? 0, 4);
-  const { held = 0, identity = '' } = parts;
-  if (program === 1) head.writeUInt32LE(identity.length * 0x1_0000 + held, 4);
+  if (program === 1) head.writeUInt32LE(startedWord(parts), 4);
   head.writeBigUInt64LE(BigInt(parts.elapsed ?? 0), 8);
-  return Buffer.concat([head, Buffer.from(parts.message ?? ''), Buffer.from(identity, 'latin1')]);
+  return Buffer.concat([head, Buffer.from(parts.message ?? ''), Buffer.from(identityText(parts), 'latin1')]);
+}
+
+type Identified = { readonly held?: number; readonly identity?: string };
+
+function identityText({ identity = '' }: Identified): string {
+  return identity;
+}
+
+function startedWord({ held = 0, identity = '' }: Identified): number {
+  return identity.length * 0x1_0000 + held;
 }
 
 export type ScriptedEnd = {
