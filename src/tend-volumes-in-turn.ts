@@ -10,27 +10,26 @@ export function openVolumeTender(
   log: Logger,
 ): { ring(): void; settled(): Promise<void> } {
   let round: Promise<void> | undefined;
-  let isDue = false;
+  let next: Promise<void> | undefined;
   const tend = async (): Promise<void> => {
     try {
-      do {
-        isDue = false;
-        const gone = await tendVolumes(tended);
-        if (gone.length > 0) log.info({ gone }, 'volumes removed');
-      } while (isDue);
+      const gone = await tendVolumes(tended);
+      if (gone.length > 0) log.info({ gone }, 'volumes removed');
     } catch (error) {
       log.error({ err: error }, 'tending volumes failed');
-    } finally {
-      round = undefined;
     }
+  };
+  const begin = (): Promise<void> => {
+    next = undefined;
+    round = tend();
+    return round;
   };
   return {
     ring: () => {
-      isDue = true;
-      round ??= tend();
+      next ??= (round ?? Promise.resolve()).then(begin);
     },
     settled: async () => {
-      await round;
+      await (next ?? round);
     },
   };
 }

@@ -59,19 +59,25 @@ async function reportOf(volumes: Volumes, words: VolumeWords, key: VolumeKey): P
   const disk = await volumes.look(key);
   const usedBy = volumes.usersOf(key).map(userText);
   const spec = declared.is === 'wanted' ? declared.volume.spec : undefined;
-  const bytes = disk.state === 'ready' ? disk.bytes : spec?.bytes;
-  const reclaimPolicy = spec?.reclaimPolicy ?? stored?.reclaimPolicy;
   const message = messageOf(declared, disk);
   return {
     namespace: namespaceOf(key),
     name: nameOf(key),
-    ...(bytes === undefined ? {} : { size: quantityText('size', bytes) }),
     usedBy,
-    ...(reclaimPolicy === undefined ? {} : { reclaimPolicy }),
+    ...sizePart(disk.state === 'ready' ? disk.bytes : spec?.bytes),
+    ...policyPart(spec?.reclaimPolicy ?? stored?.reclaimPolicy),
     ...(stored === undefined ? {} : { createdAt: timeOf(stored) }),
     state: stateOf(declared, disk, usedBy.length > 0),
     ...(message === undefined ? {} : { message }),
   };
+}
+
+function sizePart(bytes: number | undefined): Pick<ReportedVolume, 'size'> {
+  return bytes === undefined ? {} : { size: quantityText('size', bytes) };
+}
+
+function policyPart(reclaimPolicy: ReportedVolume['reclaimPolicy']): Pick<ReportedVolume, 'reclaimPolicy'> {
+  return reclaimPolicy === undefined ? {} : { reclaimPolicy };
 }
 
 type Said = ReturnType<VolumeWords['declared']>;

@@ -6,7 +6,6 @@ import type { InstancePaths } from '../machine/paths.ts';
 import type { Fields } from '../machine/record.ts';
 import { layerPathOf, layerSerial, volumeSerial } from '../machine/volume.ts';
 import type { VolumeDisk, VolumeUser, VolumeWish } from '../machine/volume.ts';
-import type { World } from './world.ts';
 
 /** One volume that an instance mounts, or wants to, as it is seen. */
 export type VolumeSeen = {
@@ -24,12 +23,15 @@ export type VolumeSeen = {
 /** By the volume's name. */
 export type VolumesSeen = Readonly<Record<string, VolumeSeen>>;
 
-export function volumeSeen({ volumes = {} }: Pick<World, 'volumes'>, name: string): VolumeSeen | undefined {
+type WithVolumes = { readonly volumes?: VolumesSeen };
+
+export function volumeSeen({ volumes = {} }: WithVolumes, name: string): VolumeSeen | undefined {
   return Object.hasOwn(volumes, name) ? volumes[name] : undefined;
 }
 
 /** The mounts that a run was started with, from its field `volumes`. */
 export function mountsApplied({ volumes = '[]' }: Fields): readonly VolumeMount[] {
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-type-assertion -- `fieldsOf` wrote it, by this very type
   const mounts = JSON.parse(volumes) as readonly MountText[];
   return mounts.map(([volume, mountPath, readonly, overlay, overlayBytes]) => ({
     ...{ volume, mountPath, readonly, overlay },
@@ -48,7 +50,7 @@ export type MountText = readonly [
 
 /** The disks of these mounts, in their order; of a volume that is not there none. */
 export function volumeDisks(
-  world: Pick<World, 'volumes'>,
+  world: WithVolumes,
   mounts: readonly VolumeMount[],
   paths: Pick<InstancePaths, 'directory'>,
 ): readonly MachineDisk[] {

@@ -64,9 +64,7 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
         await growExt4(pathOf(known(key)), bytes, 'Volume');
       }),
     writePolicy: async (key, reclaimPolicy) => {
-      const volume = { ...known(key), reclaimPolicy };
-      await writeAtomically(`${dirname(pathOf(volume))}/volume.json`, storedVolumeText(volume));
-      byKey.set(key, volume);
+      byKey.set(key, await rewritten(dirname(pathOf(known(key))), { ...known(key), reclaimPolicy }));
     },
     handOver: async (path, taker) => {
       const volume = [...byKey.values()].find((one) => pathOf(one) === path);
@@ -79,10 +77,7 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
       inTurn(key, async () => {
         if (claims.isHeld(key)) return false;
         const { id } = known(key);
-        await rename(`${parent}/${id}`, `${parent}/${GONE_PREFIX}${id}`);
-        byKey.delete(key);
-        await syncDirectory(parent);
-        await removeTree(`${parent}/${GONE_PREFIX}${id}`);
+        await removeVolume(parent, id, () => byKey.delete(key));
         return true;
       }),
     layerBytes: (instance, volume) => overlayBytesAt(layerPathOf(pathsFor(roots, instance), volume)),
@@ -91,6 +86,11 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
     collect: () => collect(parent, (name) => makers.isMaking(name)),
     close: () => makers.close(),
   };
+}
+
+async function rewritten(directory: string, volume: StoredVolume): Promise<StoredVolume> {
+  await writeAtomically(`${directory}/volume.json`, storedVolumeText(volume));
+  return volume;
 }
 
 async function diskOf(volume: StoredVolume, path: string): Promise<VolumeDisk> {
@@ -105,6 +105,15 @@ async function handOver(path: string, { owner, readonly }: VolumeTaker, isFirst:
   if (readonly && isFirst) await checkExt4(path, 'Volume');
   await (readonly ? chown(path, 0, owner.sharedGid) : chown(path, owner.uid, owner.gid));
   await chmod(path, readonly ? 0o440 : 0o600);
+}
+
+/** From the rename on it is no volume any more; what a crash leaves then is collected. */
+async function removeVolume(parent: string, id: string, onGone: () => void): Promise<void> {
+  const gone = `${parent}/${GONE_PREFIX}${id}`;
+  await rename(`${parent}/${id}`, gone);
+  onGone();
+  await syncDirectory(parent);
+  await removeTree(gone);
 }
 
 async function takeBack(path: string, isHeld: () => boolean): Promise<void> {

@@ -1,6 +1,7 @@
 import type { VolumeMount } from '../../api/instance.ts';
 import { userText, whoBars } from '../../machine/volume.ts';
-import type { VolumeDisk } from '../../machine/volume.ts';
+import type { VolumeDisk, VolumeWish } from '../../machine/volume.ts';
+import type { VolumeId } from '../../machine/ids.ts';
 import type { Action } from '../action.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { met, unmet, waiting } from '../verdict.ts';
@@ -70,17 +71,30 @@ function inUse(name: string, readonly: boolean, by: string): string {
 }
 
 function actionFor(
-  { record }: RecordedWorld,
-  { overlay, overlayBytes = 0 }: VolumeMount,
+  world: RecordedWorld,
+  mount: VolumeMount,
   seen: VolumeSeen | undefined,
 ): Action | undefined {
   if (seen === undefined) return undefined;
-  const { declared, disk, users, layerBytes = 0 } = seen;
+  const { declared, disk } = seen;
   const wish = declared.is === 'wanted' ? declared.wish : undefined;
-  if (disk.state !== 'ready') return wish === undefined ? undefined : { kind: 'create-volume', wish };
-  if (wish !== undefined && disk.bytes < wish.bytes && users.length === 0)
-    return { kind: 'grow-volume', volume: wish.key, bytes: wish.bytes };
+  if (disk.state === 'ready') return growthOf(seen, wish) ?? layerFor(world, mount, seen, disk.id);
+  return wish === undefined ? undefined : { kind: 'create-volume', wish };
+}
+
+function growthOf({ disk, users }: VolumeSeen, wish: VolumeWish | undefined): Action | undefined {
+  if (wish === undefined || disk.state !== 'ready' || disk.bytes >= wish.bytes || users.length > 0)
+    return undefined;
+  return { kind: 'grow-volume', volume: wish.key, bytes: wish.bytes };
+}
+
+function layerFor(
+  { record }: RecordedWorld,
+  { overlay, overlayBytes = 0 }: VolumeMount,
+  { layerBytes = 0 }: VolumeSeen,
+  volume: VolumeId,
+): Action | undefined {
   if (!overlay || layerBytes >= overlayBytes) return undefined;
   const { id, owner } = record.identity;
-  return { kind: 'fit-volume-layer', id, volume: disk.id, bytes: overlayBytes, owner };
+  return { kind: 'fit-volume-layer', id, volume, bytes: overlayBytes, owner };
 }
