@@ -13,6 +13,7 @@ export class Errands<K extends string> {
   readonly #due = new Set<K>();
   readonly #inWork = new Set<K>();
   readonly #failures = new Map<K, number>();
+  readonly #untilQuiet: (() => void)[] = [];
   readonly #abort = new AbortController();
 
   constructor(run: (key: K) => Promise<ErrandResult>, onTrouble: (key: K, error: unknown) => void) {
@@ -24,6 +25,12 @@ export class Errands<K extends string> {
   add(key: K): void {
     this.#due.add(key);
     this.#next();
+  }
+
+  /** Resolves when nothing is due or in work; what waits for its next try is not waited for. */
+  async quiet(): Promise<void> {
+    if (this.#due.size + this.#inWork.size === 0) return;
+    await new Promise<void>((resolve) => this.#untilQuiet.push(resolve));
   }
 
   close(): void {
@@ -45,6 +52,7 @@ export class Errands<K extends string> {
     const againMs = await this.#attempt(key);
     this.#inWork.delete(key);
     this.#next();
+    if (this.#inWork.size === 0) for (const resolve of this.#untilQuiet.splice(0)) resolve();
     if (againMs === undefined) return;
     await pause(againMs, this.#abort.signal);
     if (!this.#abort.signal.aborted) this.add(key);

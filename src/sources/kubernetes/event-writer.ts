@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Mapping } from '../../api/raw.ts';
 import type { InstanceEvent } from '../../api/reported.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
@@ -6,6 +7,7 @@ import { nameOf, namespaceOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer } from './api-server.ts';
+import { Errands } from './errands.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 
 /** One event of one Instance, however often it happened. */
@@ -42,10 +44,16 @@ export type EventWriterParts = {
 export class EventWriter {
   readonly #parts: EventWriterParts;
   readonly #series = new Map<string, Series>();
-  #last: Promise<void> = Promise.resolve();
+  /** By the series' name. */
+  readonly #unwritten = new Map<string, Series>();
+  readonly #writes: Errands<string>;
 
   constructor(parts: EventWriterParts) {
     this.#parts = parts;
+    this.#writes = new Errands(
+      (name) => this.#write(name),
+      () => undefined,
+    );
   }
 
   record(object: KubernetesObject, events: readonly InstanceEvent[]): void {
@@ -65,10 +73,11 @@ export class EventWriter {
     for (const series of this.#series.values()) {
       if (series.timer === undefined) continue;
       clearTimeout(series.timer);
-      this.#write(series);
+      this.#due(series);
     }
     this.#series.clear();
-    await this.#last;
+    await this.#writes.quiet();
+    this.#writes.close();
   }
 
   #record(object: KubernetesObject, event: InstanceEvent): void {
@@ -82,7 +91,7 @@ export class EventWriter {
     known.lastAt = event.at;
     known.timer ??= setTimeout(() => {
       delete known.timer;
-      this.#write(known);
+      this.#due(known);
     }, this.#parts.countMs ?? COUNT_MS).unref();
   }
 
@@ -93,18 +102,25 @@ export class EventWriter {
     const name = `${nameOf(object.key)}.${digest}`;
     const series: Series = { object, event, name, count: 1, lastAt: event.at, written: 0 };
     this.#series.set(id, series);
-    this.#write(series);
+    this.#due(series);
   }
 
-  #write(series: Series): void {
-    this.#last = this.#last.then(async () => {
-      try {
-        const answer = await this.#send(series);
-        if (!isSuccess(answer)) this.#dropped(series, sentenceOf(answer));
-      } catch (error) {
-        this.#dropped(series, messageOf(error));
-      }
-    });
+  #due(series: Series): void {
+    this.#unwritten.set(series.name, series);
+    this.#writes.add(series.name);
+  }
+
+  async #write(name: string): Promise<'done'> {
+    const series = this.#unwritten.get(name);
+    if (series === undefined) return 'done';
+    this.#unwritten.delete(name);
+    try {
+      const answer = await this.#send(series);
+      if (!isSuccess(answer)) this.#dropped(series, sentenceOf(answer));
+    } catch (error) {
+      this.#dropped(series, messageOf(error));
+    }
+    return 'done';
   }
 
   async #send(series: Series): Promise<Answer> {
@@ -118,12 +134,14 @@ export class EventWriter {
       method: 'PATCH',
       path: `${path}/${name}`,
       patch: 'application/merge-patch+json',
-      body: { series: { count, lastObservedTime: microTime(series.lastAt) } },
+      body: seriesOf(series),
     });
   }
 
-  #document({ object, event, name }: Series): unknown {
+  #document(series: Series): unknown {
+    const { object, event, name, count } = series;
     return {
+      ...(count > 1 ? seriesOf(series) : {}),
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
       metadata: { name, namespace: namespaceOf(object.key) },
@@ -147,6 +165,10 @@ export class EventWriter {
   #dropped({ object, event }: Series, message: string): void {
     this.#parts.log.debug({ instance: object.key, reason: event.reason, message }, 'event dropped');
   }
+}
+
+function seriesOf({ count, lastAt }: Series): Mapping {
+  return { series: { count, lastObservedTime: microTime(lastAt) } };
 }
 
 /** metav1.MicroTime: RFC 3339 with six decimals. */

@@ -22,14 +22,14 @@ export type PacedReportsParts = {
   readonly passingMs?: number;
 };
 
-/** Below what a person sees, and longer than most steps between two waits take. */
-const PASSING_MS = 250;
+/** Hardly seen by a person, and longer than most steps between two waits take. */
+const PASSING_MS = 500;
 /** A burst of steps that nobody could watch is told by its last ones. */
 const MAX_NORMAL = 3;
 
 /**
  * Writes what passes report. A status on its way to another (Reconciling) may be overtaken by the next within
- * a quarter of a second: a start takes three writes and not one for each step.
+ * half a second: a start takes three writes and not one for each step.
  * The first status of an Instance and one at rest are written at once.
  */
 export class PacedReports {

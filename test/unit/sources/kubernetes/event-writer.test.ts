@@ -1,0 +1,77 @@
+import { pino } from 'pino';
+import { describe, expect, test } from 'vitest';
+import { textAt, valueAt } from '../../../../src/api/raw.ts';
+import type { InstanceEvent } from '../../../../src/api/reported.ts';
+import type { ApiRequest, ApiServer } from '../../../../src/sources/kubernetes/api-server.ts';
+import { EventWriter } from '../../../../src/sources/kubernetes/event-writer.ts';
+import { object } from '../../../support/scripted-collection.ts';
+
+const WEB = object('web', 1);
+const HOUR = 3_600_000;
+
+function event(message: string, at = 0): InstanceEvent {
+  return { type: 'Warning', reason: 'Exited', message, at };
+}
+
+function stage(status = 201): { events: EventWriter; said: string[] } {
+  const said: string[] = [];
+  const api: ApiServer = {
+    ask: async ({ method, path, body }: ApiRequest) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const what = textAt(body, ['note']) ?? String(valueAt(body, ['series', 'count']));
+      said.push(`${method} ${what}`);
+      if (status === 0) throw new Error(`no answer to ${path}`);
+      return { status, body: {} };
+    },
+    stream: () => Promise.reject(new Error('nothing is watched here')),
+    close: () => undefined,
+  };
+  return {
+    said,
+    events: new EventWriter({ api, log: pino({ level: 'silent' }), nodeName: 'a', countMs: 20 }),
+  };
+}
+
+describe('events', () => {
+  test('one that repeats is written once and its count a moment later', async () => {
+    const { events, said } = stage();
+    events.record(WEB, [event('exit 1'), event('exit 1'), event('exit 2')]);
+    events.record(WEB, [event('exit 1')]);
+    await expect.poll(() => [...said].sort()).toEqual(['PATCH 3', 'POST exit 1', 'POST exit 2']);
+    await events.close();
+    expect(said).toHaveLength(3);
+  });
+
+  test('the end tells the counts that still wait', async () => {
+    const { events, said } = stage();
+    events.record(WEB, [event('exit 1'), event('exit 1')]);
+    await events.close();
+    expect(said).toEqual(['POST exit 1', 'PATCH 2']);
+  });
+
+  test('after an hour the server has forgotten it: another begins', async () => {
+    const { events, said } = stage();
+    events.record(WEB, [event('exit 1')]);
+    events.record(WEB, [event('exit 1', HOUR + 1)]);
+    await events.close();
+    expect(said).toEqual(['POST exit 1', 'POST exit 1']);
+  });
+
+  test('another object of the same name has events of its own', async () => {
+    const { events, said } = stage();
+    events.record(WEB, [event('exit 1')]);
+    events.record(object('web', 9, 'another'), [event('exit 1')]);
+    await events.close();
+    expect(said).toEqual(['POST exit 1', 'POST exit 1']);
+  });
+
+  test.each([0, 403])(
+    'what the server does not take (%i) is dropped and holds up nothing',
+    async (status) => {
+      const { events, said } = stage(status);
+      events.record(WEB, [event('exit 1'), event('exit 2')]);
+      await events.close();
+      expect(said).toHaveLength(2);
+    },
+  );
+});
