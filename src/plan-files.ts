@@ -22,6 +22,8 @@ import { isRecorded } from './plan/plan.ts';
 import { pendingOf } from './plan/wishes.ts';
 import { resolveEnvironment } from './sources/environment.ts';
 import { openSnapshots } from './storage/open-snapshots.ts';
+import { located } from './sources/volume-archive.ts';
+import { openVolumes } from './storage/open-volumes.ts';
 import { openStorage } from './storage/open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 import { newSalt, openDriver, openFacts } from './workshops.ts';
@@ -68,6 +70,7 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
     }),
     storage,
     snapshots: openSnapshots({ roots, bootId }),
+    volumes: await openVolumes({ roots, records: () => storage.records() }),
     addresses: openAddressPool(),
     images: await openImageStore({ roots, sharedGid: SHARED_GID, onChange: () => undefined }),
     declarations: declarationsIn(claims, storage),
@@ -90,11 +93,17 @@ function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] 
       const generation = (record?.run?.applied.generation ?? 0) + 1;
       return { is: 'wanted', uid: record?.uid ?? 'new', generation, instance: says.instance };
     },
+    volumes: {
+      declared: (key) => {
+        const claim = claims.find(({ subject }) => subject === `Volume/${key}`);
+        if (claim?.says.is !== 'volume') return UNKNOWN_VOLUME;
+        return { is: 'wanted', volume: located(claim.says.volume, fileOf(claim)) };
+      },
+    },
     environmentOf: async (key) => {
       const claim = claimOf(key);
       if (claim?.says.is !== 'instance') return { is: 'ready', values: {} };
-      const file = claim.place.replace(/:\d+:\d+$/, '');
-      return resolveEnvironment(claim.says.instance, file, {
+      return resolveEnvironment(claim.says.instance, fileOf(claim), {
         secretOf: (secret) => {
           const says = claims.find((other) => other.subject === `Secret/${secret}`)?.says;
           return says?.is === 'secret' ? says.values : undefined;
@@ -103,6 +112,19 @@ function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] 
     },
   };
 }
+
+function fileOf({ place }: Claims[number]): string {
+  return place.replace(/:\d+:\d+$/, '');
+}
+
+/** It may be declared elsewhere: a disk that is there will do. */
+const UNKNOWN_VOLUME = {
+  is: 'held',
+  refused: {
+    reason: 'SourceLost',
+    message: 'its Volume is declared in none of these files: name its file too',
+  },
+} as const;
 
 function shapingIn(status: InstanceStatus | undefined): Shaping {
   const download = parseQuantity('bandwidth', status?.network?.bandwidthDownload);

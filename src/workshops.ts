@@ -18,7 +18,7 @@ import type { Logger } from './log.ts';
 import { openHostFacts } from './look/host-facts.ts';
 import type { Driver, Drivers } from './machine/driver.ts';
 import { installationTag, instanceId } from './machine/ids.ts';
-import type { InstanceId } from './machine/ids.ts';
+import type { InstanceId, VolumeKey } from './machine/ids.ts';
 import type { Hypervisor } from './machine/machine.ts';
 import { SHARED_GID } from './machine/owner.ts';
 import type { Roots } from './machine/paths.ts';
@@ -28,6 +28,8 @@ import { openNetwork } from './network/open-network.ts';
 import type { HostFacts } from './plan/world.ts';
 import { openSnapshots } from './storage/open-snapshots.ts';
 import type { Snapshots } from './storage/snapshots.ts';
+import { openVolumes } from './storage/open-volumes.ts';
+import type { Volumes } from './storage/volumes.ts';
 import { openStorage } from './storage/open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -48,6 +50,7 @@ export type WorkshopSettings = {
 export type Bells = {
   readonly instance: (id: InstanceId) => void;
   readonly image: (reference: string) => void;
+  readonly volume: (key: VolumeKey) => void;
   readonly network: () => void;
 };
 
@@ -57,6 +60,7 @@ export type Workshops = {
   readonly tag: string;
   readonly storage: Storage;
   readonly snapshots: Snapshots;
+  readonly volumes: Volumes;
   readonly images: ImageStore;
   readonly network: Network;
   readonly addresses: AddressPool;
@@ -79,8 +83,8 @@ export async function openWorkshops(
   const driver = openDriver(settings, bootId, bells.instance);
   const drivers: Drivers = { qemu: driver };
   const storage = await openStorage({ roots });
-  for (const { directory, message } of storage.problems())
-    log.error({ directory, message }, 'record unreadable');
+  const volumes = await openVolumes({ roots, records: () => storage.records(), onChange: bells.volume });
+  tellUnreadable(log, [...storage.problems(), ...volumes.problems()]);
   const addresses = openAddressPool({ subnet: settings.subnet });
   const images = await openImageStore({
     roots,
@@ -109,14 +113,21 @@ export async function openWorkshops(
     },
   });
   return {
-    ...{ roots, tag, storage, egress, images, network, addresses, links, drivers },
+    ...{ roots, tag, storage, egress, images, network, addresses, links, drivers, volumes },
     snapshots: openSnapshots({ roots, bootId }),
     hostFacts: openFacts(settings, drivers, bootId),
     close: async () => {
       links.close();
-      await Promise.all([images.close(), network.close(), egress.close(), driver.close()]);
+      await Promise.all([volumes.close(), images.close(), network.close(), egress.close(), driver.close()]);
     },
   };
+}
+
+function tellUnreadable(
+  log: Logger,
+  problems: readonly { readonly directory: string; readonly message: string }[],
+): void {
+  for (const { directory, message } of problems) log.error({ directory, message }, 'record unreadable');
 }
 
 /** 32 random bytes in hex. */

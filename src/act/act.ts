@@ -8,6 +8,7 @@ import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
 import { putPolicy } from './put-policy.ts';
 import { refreshGuest, restoreMachine, suspendMachine } from './standby.ts';
+import { handOverVolumes } from './hand-over-volumes.ts';
 import { writeBoot } from './write-boot.ts';
 
 /** Performs one action. Every one may be repeated; none waits for something slow. */
@@ -21,7 +22,7 @@ export function openAct(hands: Hands): Act {
 async function perform(hands: Hands, action: Action, signal: AbortSignal): Promise<void> {
   switch (action.kind) {
     case 'write-record':
-      return hands.storage.writeRecord(action.record);
+      return hands.volumes.claim(action.record, () => hands.storage.writeRecord(action.record));
     case 'pull-image':
       hands.images.pull(action);
       return;
@@ -31,6 +32,12 @@ async function perform(hands: Hands, action: Action, signal: AbortSignal): Promi
       return hands.storage.growOverlay(action.id, action.bytes);
     case 'remove-overlay':
       return hands.storage.removeOverlay(action.id);
+    case 'create-volume':
+      return hands.volumes.create(action.wish);
+    case 'grow-volume':
+      return hands.volumes.grow(action.volume, action.bytes);
+    case 'fit-volume-layer':
+      return hands.volumes.fitLayer({ ...action, instance: action.id });
     case 'create-tap':
       return hands.network.createTap(action.identity);
     case 'guard-tap':
@@ -84,6 +91,7 @@ async function startMachine(
   signal: AbortSignal,
 ): Promise<void> {
   hands.links.drop(machine.id);
+  await handOverVolumes(hands, machine);
   await driverOf(hands, hypervisor).start(machine, signal);
 }
 

@@ -8,6 +8,7 @@ import type { AddressPool, Network } from '../network/network.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
 import type { Snapshots } from '../storage/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { Volumes } from '../storage/volumes.ts';
 
 /** Everything through which the world is changed. */
 export type Hands = {
@@ -15,6 +16,7 @@ export type Hands = {
   readonly environmentOf: (key: InstanceKey) => Promise<DeclaredEnvironment>;
   readonly storage: Storage;
   readonly snapshots: Pick<Snapshots, 'settleStandby' | 'discardStandby'>;
+  readonly volumes: Volumes;
   readonly images: ImageStore;
   readonly network: Network;
   readonly addresses: AddressPool;

@@ -42,6 +42,13 @@ export type InstanceStatus = {
   readonly vcpus?: number;
   readonly overlaySize?: string;
   readonly diskIoBps?: string;
+  readonly volumes?: readonly {
+    readonly volume: string;
+    readonly mountPath: string;
+    readonly readonly: boolean;
+    readonly overlay: boolean;
+    readonly overlaySize?: string;
+  }[];
   readonly credentials?: readonly {
     readonly name: string;
     readonly generation: number;

@@ -25,8 +25,6 @@ const KUBERNETES_ONLY =
 export const UNSUPPORTED: readonly Unsupported[] = [
   { field: 'forkFrom', message: 'is not supported by this version: start from an image instead' },
   { field: 'hotplugSize', message: 'is not supported by this version: remove it, and make size larger' },
-  { field: 'diskIoBps', message: NOT_YET },
-  { field: 'volumes', message: NOT_YET },
   { field: 'devices', message: NOT_YET },
   { field: 'gpu.profile', message: NOT_YET },
   {
@@ -39,6 +37,11 @@ export const UNSUPPORTED: readonly Unsupported[] = [
     values: [false],
     message:
       'false is not supported by this version, no kernel headers are installed: set it to true, or remove it',
+  },
+  {
+    field: 'volumes',
+    source: 'kubernetes',
+    message: 'are supported in directory mode only by this version: remove them',
   },
   { field: 'nodeName', source: 'directory', message: KUBERNETES_ONLY },
   { field: 'nodeSelector', source: 'directory', message: KUBERNETES_ONLY },

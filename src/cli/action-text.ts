@@ -16,6 +16,12 @@ export function actionText(action: Action): string {
       return `grow the overlay disk to ${sizeText(action.bytes)}`;
     case 'remove-overlay':
       return 'discard the overlay disk and everything written to it';
+    case 'create-volume':
+      return `make the volume ${action.wish.key} of ${sizeText(action.wish.bytes)}`;
+    case 'grow-volume':
+      return `grow the volume ${action.volume} to ${sizeText(action.bytes)}`;
+    case 'fit-volume-layer':
+      return `make its own writable layer of ${sizeText(action.bytes)} over a volume`;
     case 'create-tap':
       return `make the network device ${action.identity.tap} for ${action.identity.ip}`;
     case 'guard-tap':

@@ -14,6 +14,7 @@ export function describeText(instance: ReportedInstance, now: number, egress?: L
   return [
     fieldsText(fieldsOf(instance, now)),
     specText(instance.spec),
+    volumesText(instance.status.volumes ?? []),
     credentialsText(instance, now, egress),
     pendingText(instance.status.pendingFields ?? []),
     conditionsText(instance.status.conditions, now),
@@ -85,6 +86,17 @@ function specText(spec: ReportedInstance['spec']): string {
   if (spec === undefined) return 'Spec:  <never valid>\n';
   const lines = yamlText(spec).trimEnd().split('\n');
   return `Spec:\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
+}
+
+function volumesText(volumes: NonNullable<ReportedInstance['status']['volumes']>): string {
+  if (volumes.length === 0) return '';
+  const rows = volumes.map(({ volume, mountPath, readonly, overlaySize }) => [
+    volume,
+    mountPath,
+    readonly ? 'read-only' : 'read-write',
+    overlaySize ?? NONE,
+  ]);
+  return `Volumes:\n${indented([['Volume', 'Path', 'Access', 'Overlay'], ...rows])}`;
 }
 
 function pendingText(fields: readonly string[]): string {

@@ -1,15 +1,17 @@
 import type { Instance } from '../api/instance.ts';
+import type { Volume } from '../api/volume.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { GuestLinks } from '../guest/guest-links.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { Driver } from '../machine/driver.ts';
-import type { InstanceId, InstanceKey } from '../machine/ids.ts';
+import type { InstanceId, InstanceKey, VolumeKey } from '../machine/ids.ts';
 import type { Hypervisor } from '../machine/machine.ts';
 import type { AddressPool, Network } from '../network/network.ts';
 import type { HostFacts, Refusal } from '../plan/world.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
 import type { Snapshots } from '../storage/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { Volumes } from '../storage/volumes.ts';
 
 /** The part of a source that is looked at: the words of sources/source.ts, without knowing that room. */
 export type Declarations = {
@@ -24,13 +26,22 @@ export type Declarations = {
     | { readonly is: 'held'; readonly uid: string; readonly generation: number; readonly refused: Refusal }
     | { readonly is: 'gone' };
   environmentOf(key: InstanceKey): Promise<DeclaredEnvironment>;
+  /** Absent: this source knows no volumes. */
+  readonly volumes?: { declared(key: VolumeKey): DeclaredVolume };
 };
+
+/** What is said of a Volume; `archive` of its spec is absolute. */
+export type DeclaredVolume =
+  | { readonly is: 'wanted'; readonly volume: Volume }
+  | { readonly is: 'held'; readonly refused: Refusal }
+  | { readonly is: 'gone' };
 
 /** Everything that is looked at to build a World. */
 export type Eyes = {
   readonly declarations: Declarations;
   readonly storage: Pick<Storage, 'recordOf' | 'overlayBytes'>;
   readonly snapshots: Pick<Snapshots, 'standby'>;
+  readonly volumes: Pick<Volumes, 'look' | 'usersOf' | 'layerBytes'>;
   readonly images: Pick<ImageStore, 'look'>;
   readonly network: Pick<Network, 'look'>;
   readonly addresses: Pick<AddressPool, 'lease'>;

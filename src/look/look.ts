@@ -8,6 +8,7 @@ import { readBootFields } from '../guest/boot-archive.ts';
 import { desiredOf } from './desired.ts';
 import { seeEgress } from './egress.ts';
 import type { Eyes } from './eyes.ts';
+import { seeVolumes } from './volumes.ts';
 import { openProposals } from './proposals.ts';
 
 /** Builds the World of one key: everything that can be seen of it now, its aspects in parallel. */
@@ -64,13 +65,17 @@ async function seeRecorded(
   recorded: Recorded,
   signal: AbortSignal,
 ): Promise<
-  Pick<World, 'record' | 'overlay' | 'network' | 'boot' | 'egress' | 'machine' | 'standby' | 'guest'>
+  Pick<
+    World,
+    'record' | 'overlay' | 'volumes' | 'network' | 'boot' | 'egress' | 'machine' | 'standby' | 'guest'
+  >
 > {
   const { record, host } = recorded;
   const { identity } = record;
   const paths = pathsFor(host.roots, identity.id);
-  const [bytes, network, fields, machine, standby] = await Promise.all([
+  const [bytes, volumes, network, fields, machine, standby] = await Promise.all([
     eyes.storage.overlayBytes(identity.id),
+    seeVolumes(eyes, record, recorded.desired),
     eyes.network.look(identity),
     readBootFields(paths),
     seeMachine(eyes, recorded, signal),
@@ -79,6 +84,7 @@ async function seeRecorded(
   return {
     record,
     overlay: bytes === undefined ? { state: 'absent' } : { state: 'ready', bytes },
+    volumes,
     network,
     boot: fields === undefined ? { state: 'absent' } : { state: 'ready', fields },
     egress: seeEgress(eyes.egress, identity.id),

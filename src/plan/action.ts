@@ -1,6 +1,7 @@
 import type { Identity, InstanceRecord, Fields } from '../machine/record.ts';
 import type { Authority, Mediation, PolicyShape } from '../machine/egress.ts';
-import type { InstanceId, InstanceKey } from '../machine/ids.ts';
+import type { InstanceId, InstanceKey, VolumeId, VolumeKey } from '../machine/ids.ts';
+import type { VolumeWish } from '../machine/volume.ts';
 import type { Hypervisor, Machine } from '../machine/machine.ts';
 import type { BootDescription, Disguise } from '../machine/boot.ts';
 import type { Shaping } from '../machine/network.ts';
@@ -20,6 +21,17 @@ export type Action =
     }
   | { readonly kind: 'grow-overlay'; readonly id: InstanceId; readonly bytes: number }
   | { readonly kind: 'remove-overlay'; readonly id: InstanceId }
+  /** Filling it from an archive goes on in the background. */
+  | { readonly kind: 'create-volume'; readonly wish: VolumeWish }
+  | { readonly kind: 'grow-volume'; readonly volume: VolumeKey; readonly bytes: number }
+  /** The instance's own writable layer over a volume: made, or grown. */
+  | {
+      readonly kind: 'fit-volume-layer';
+      readonly id: InstanceId;
+      readonly volume: VolumeId;
+      readonly bytes: number;
+      readonly owner: Identity['owner'];
+    }
   | { readonly kind: 'create-tap'; readonly identity: Identity }
   | { readonly kind: 'guard-tap'; readonly identity: Identity; readonly mediation?: Mediation }
   /** The values are fetched by the hands, and refused when `revision` is not theirs. */

@@ -6,6 +6,7 @@ import { heldPolicy } from './mediation.ts';
 import { plan } from './plan.ts';
 import { settledOf, standbyOf } from './foreseen-standby.ts';
 import type { Plan } from './verdict.ts';
+import { volumesAfter } from './foresee-volumes.ts';
 import type { World } from './world.ts';
 
 /** More rounds than any ladder has rungs. */
@@ -39,6 +40,10 @@ export function afterAction(world: World, action: Action): World {
     case 'create-overlay':
     case 'grow-overlay':
       return { ...world, overlay: { state: 'ready', bytes: action.bytes } };
+    case 'create-volume':
+    case 'grow-volume':
+    case 'fit-volume-layer':
+      return { ...world, volumes: volumesAfter(world.volumes, action) };
     case 'remove-overlay':
       return { ...world, overlay: { state: 'absent' } };
     case 'create-tap':

@@ -34,6 +34,7 @@ import { stateWanted } from './rungs/state-wanted.ts';
 import { isSuspended } from './suspended.ts';
 import { restartAnswered, updated } from './rungs/update.ts';
 import { restartDue } from './rungs/restart-due.ts';
+import { volumesFree, volumesMade } from './rungs/volumes.ts';
 import type { Rung } from './verdict.ts';
 import { met, unmet } from './verdict.ts';
 import type { KnownWorld, RecordedWorld } from './world.ts';
@@ -66,11 +67,13 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     environmentKnown,
     credentialsKnown,
     programKnown,
+    volumesFree,
     proxyReachable,
   ]
     .map(holdingNoPolicy)
     .map(whileDown),
   ...[
+    volumesMade,
     overlayFits,
     networkGone,
     tapUp,

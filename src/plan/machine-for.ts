@@ -1,9 +1,11 @@
+import type { VolumeMount } from '../api/instance.ts';
 import type { ImageState } from '../machine/image.ts';
 import type { Machine, MachineDisk } from '../machine/machine.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import { NETWORK_FIELD } from './fields.ts';
 import type { ReadyWorld } from './ready-world.ts';
+import { mountsApplied, volumeDisks } from './volumes.ts';
 import { hypervisorWanted } from './wishes.ts';
 import type { RecordedWorld } from './world.ts';
 
@@ -17,6 +19,7 @@ export function machineFor(world: ReadyWorld): Machine {
       memoryBytes: spec.memoryBytes,
       diskBps: spec.diskBps,
       isNetworked: spec.network.enabled,
+      mounts: spec.volumes,
     }),
     ...(abilities?.standby === true ? { memory: 'file' } : {}),
   };
@@ -31,6 +34,7 @@ export function machineApplied(world: RunWorld): Machine {
       memoryBytes: Number(fields.size),
       diskBps: fields.diskIoBps === undefined ? undefined : Number(fields.diskIoBps),
       isNetworked: fields[NETWORK_FIELD] === 'true',
+      mounts: mountsApplied(fields),
     }),
     memory: 'file',
   };
@@ -51,6 +55,7 @@ type Build = {
   readonly memoryBytes: number;
   readonly diskBps: number | undefined;
   readonly isNetworked: boolean;
+  readonly mounts: readonly VolumeMount[];
 };
 
 function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Build): Machine {
@@ -62,6 +67,7 @@ function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Buil
   const disks: readonly MachineDisk[] = [
     { serial: 'root', path: image.rootDisk, readonly: true, ...limit },
     { serial: 'overlay', path: paths.overlay, readonly: false, ...limit },
+    ...volumeDisks(world, build.mounts, paths).map((disk) => ({ ...disk, ...limit })),
   ];
   // A guest that goes on has its kernel already: one that is missing keeps nobody in standby.
   const kernel = host.kernel.state === 'ready' ? host.kernel : { path: '', cmdline: '' };

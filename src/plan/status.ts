@@ -1,6 +1,6 @@
 import { quantityText } from '../api/quantity.ts';
 import type { InstanceStatus } from '../api/status.ts';
-import type { InstanceRecord } from '../machine/record.ts';
+import type { Fields, InstanceRecord } from '../machine/record.ts';
 import { stamped } from './conditions/claim.ts';
 import { claimsOf } from './conditions/claims.ts';
 import type { Failure, Outcome } from './outcome.ts';
@@ -8,6 +8,7 @@ import { timeText } from './patience.ts';
 import { isRecorded } from './plan.ts';
 import { ownRecord, stateOf } from './run-state.ts';
 import { hasMachine } from './suspended.ts';
+import { mountsApplied } from './volumes.ts';
 import { fieldsAtStart, hypervisorOfMachine, hypervisorWanted, pendingOf } from './wishes.ts';
 import type { RecordedWorld, World } from './world.ts';
 
@@ -83,6 +84,7 @@ function wantedPart(world: RecordedWorld): Partial<InstanceStatus> {
     size: quantityText('size', bytesOf('size')),
     overlaySize: quantityText('size', overlay.state === 'ready' ? overlay.bytes : bytesOf('overlaySize')),
     ...(fields.diskIoBps === undefined ? {} : { diskIoBps: quantityText('diskRate', bytesOf('diskIoBps')) }),
+    ...volumesPart(fields),
     ...generationPart(world),
     ...networkPart(world),
     ...credentialsPart(world),
@@ -99,6 +101,17 @@ function credentialsPart({ record, desired }: RecordedWorld): Partial<InstanceSt
       name,
       generation,
       rotatedAt: timeText(rotatedAt),
+    })),
+  };
+}
+
+function volumesPart(fields: Fields): Partial<InstanceStatus> {
+  const mounts = mountsApplied(fields);
+  if (mounts.length === 0) return {};
+  return {
+    volumes: mounts.map(({ overlayBytes, ...mount }) => ({
+      ...mount,
+      ...(overlayBytes === undefined ? {} : { overlaySize: quantityText('size', overlayBytes) }),
     })),
   };
 }

@@ -9,6 +9,7 @@ import type { NetworkState } from '../machine/network.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { SnapshotState } from '../machine/snapshot.ts';
 import type { Fields, Identity, InstanceRecord } from '../machine/record.ts';
+import type { VolumesSeen } from './volumes.ts';
 
 /** Everything the planner may know, seen at one moment. Time, ids and host facts arrive as data. */
 export type World = {
@@ -25,6 +26,8 @@ export type World = {
   /** The image of the spec when another one is pinned: it is pulled before anything is given up for it. */
   readonly nextImage?: ImageState;
   readonly overlay: { readonly state: 'absent' } | { readonly state: 'ready'; readonly bytes: number };
+  /** The volumes that the instance mounts, or wants to. */
+  readonly volumes?: VolumesSeen;
   readonly network: NetworkState;
   /** The boot archive on disk, and what it was made from. */
   readonly boot: { readonly state: 'absent' } | { readonly state: 'ready'; readonly fields: Fields };

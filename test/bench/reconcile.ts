@@ -10,6 +10,7 @@ import { pathsFor } from '../../src/machine/paths.ts';
 import { openAddressPool } from '../../src/network/address-pool.ts';
 import { openDirectorySource } from '../../src/sources/directory/open-directory-source.ts';
 import { readCrd } from '../../src/sources/crd.ts';
+import { openVolumes } from '../../src/storage/open-volumes.ts';
 import { openSnapshots } from '../../src/storage/open-snapshots.ts';
 import { openStorage } from '../../src/storage/open-storage.ts';
 import type { Workshops } from '../../src/workshops.ts';
@@ -153,6 +154,7 @@ async function fakeWorkshops(
         await truncate(overlay, bytes);
       },
     },
+    volumes: await openVolumes({ roots, records: () => storage.records() }),
     snapshots: openSnapshots({ roots, bootId: 'fake-boot' }),
     images: fakeImages(),
     network: fakeNetwork(),

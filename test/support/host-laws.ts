@@ -12,6 +12,7 @@ import {
   suspendLaws,
   unkeptLaws,
 } from './standby-laws.ts';
+import { mountLaws, volumeLaws } from './volume-laws.ts';
 
 /** Throws when an action does to a host what nobody may do to it, whatever the plan was. */
 export function obeyed(world: World, action: Action): void {
@@ -37,6 +38,10 @@ function lawsFor(world: World, action: Action): readonly Law[] {
       ];
     case 'remove-overlay':
       return [[isDown, 'no disk changes under a machine'], ...unkeptLaws(world)];
+    case 'create-volume':
+    case 'grow-volume':
+    case 'fit-volume-layer':
+      return [[isDown, 'no disk changes under a machine'], ...volumeLaws(world, action)];
     case 'write-boot':
       return [[isDown, 'no disk changes under a machine'], ...bootLaws(world, action)];
     case 'remove-network':
@@ -105,6 +110,7 @@ function startLaws(world: World, { machine }: Extract<Action, { kind: 'start-mac
     [!hasNic || isGuarded, 'no vCPU runs before its guard'],
     ...(hasNic ? vcpuLaws(world, isResume) : []),
     [isResume || (overlay.state === 'ready' && boot.state === 'ready'), 'no vCPU runs before its disks'],
+    ...mountLaws(world, isResume),
     [image.state === 'ready', 'no vCPU runs before its image'],
     [run !== undefined, 'no vCPU runs that is not on record'],
   ];

@@ -27,8 +27,9 @@ export function volumeLaws(world: World, action: OnVolume): readonly Law[] {
   }
 }
 
-/** Of a machine that is about to be created. */
-export function mountLaws(world: World): readonly Law[] {
+/** Of a machine that is about to be created; one that is only let run again has its disks. */
+export function mountLaws(world: World, isResume: boolean): readonly Law[] {
+  if (isResume) return [];
   const run = world.record === 'absent' ? undefined : world.record.run;
   return mountsApplied(run?.applied.fields ?? {}).flatMap((mount) => lawsOf(world, mount));
 }

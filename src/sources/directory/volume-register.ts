@@ -1,10 +1,9 @@
-import { dirname, resolve } from 'node:path';
-import type { Volume } from '../../api/volume.ts';
 import type { VolumeKey } from '../../machine/ids.ts';
 import { nameOf, namespaceOf, volumeKeyOf } from '../../machine/ids.ts';
 import type { Subject } from '../reading.ts';
 import type { DeclaredVolume, VolumeDeclarations } from '../source.ts';
 import { canonicalText } from '../spec-text.ts';
+import { located } from '../volume-archive.ts';
 import type { Ledger, Standing } from './ledger.ts';
 import { keyOfSubject } from './register.ts';
 import type { VolumePlaces } from './volume-places.ts';
@@ -85,13 +84,6 @@ function declaredBy(standing: Present): Exclude<DeclaredVolume, { is: 'gone' }> 
   }
   const message = `${standing.files.join(', ')} has not been read yet`;
   return { is: 'held', refused: refused ?? { reason: 'SourceLost', message } };
-}
-
-/** A relative archive starts at the declaring file. */
-function located(volume: Volume, file: string): Volume {
-  const { archive } = volume.spec;
-  if (archive === undefined) return volume;
-  return { ...volume, spec: { ...volume.spec, archive: resolve(dirname(file), archive) } };
 }
 
 function volumeKey(subject: Subject): VolumeKey {
