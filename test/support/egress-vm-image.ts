@@ -26,7 +26,7 @@ const NOT_NEEDED = [
 const JAVA = '/usr/lib/jvm/java-17-openjdk-amd64';
 const PLACE = `${CACHE}/egress-vm`;
 /** Another number for another way to make it. */
-const RECIPE = 1;
+const RECIPE = 2;
 
 /** Where the programs of `egress-vm-guest/` lie in the guest. */
 export const CLIENTS = '/opt/clients';
@@ -97,7 +97,9 @@ async function fillRoot(root: string, packages: readonly string[], archives: str
   await commandOutput('chmod', ['1777', `${root}/tmp`]);
   for (const name of ['passwd', 'group'])
     await commandOutput('cp', [`${root}/usr/share/base-passwd/${name}.master`, `${root}/etc/${name}`]);
-  await runInside(root, 'ldconfig && python3 -m compileall -q /usr/lib/python3 /usr/lib/python3.11 || true');
+  // By hash and unchecked: layers have no times, and modules of another time would be compiled anew at each start.
+  const compile = 'python3 -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3*';
+  await runInside(root, `ldconfig; ${compile} || true`);
   await trustMozilla(root);
 }
 
@@ -110,8 +112,10 @@ async function trustMozilla(root: string): Promise<void> {
   await writeFile(`${root}/etc/ca-certificates.conf`, names.map((name) => `mozilla/${name}\n`).join(''));
 }
 
-/** As ca-certificates-java does; two will do for a store that is a store. */
-async function addJavaStore(root: string): Promise<void> {
+/** As ca-certificates-java does, and the JRE's own package; two CAs will do for a store that is a store. */
+async function configureJava(root: string): Promise<void> {
+  // Java's archive of its own classes is good for modules of the time that the layer will give them.
+  await runInside(root, `touch -d @0 ${JAVA}/lib/modules && ${JAVA}/bin/java -Xshare:dump -Xlog:disable`);
   const from = '/usr/share/ca-certificates/mozilla';
   const names = (await readdir(`${root}${from}`)).sort().slice(0, 2);
   const keytool = `${JAVA}/bin/keytool -importcert -noprompt -storepass changeit -storetype JKS`;
@@ -126,7 +130,7 @@ async function addJavaStore(root: string): Promise<void> {
 async function addPrograms(root: string, work: string): Promise<void> {
   const tools = `${work}/tools`;
   await unpack(await downloaded('download', TOOLS, `${work}/for-tools`), tools);
-  await addJavaStore(root);
+  await configureJava(root);
   const clients = `${root}${CLIENTS}`;
   await cp(GUEST, clients, { recursive: true });
   const settings = ['CGO_ENABLED=0', 'GO111MODULE=off', 'GOFLAGS=-trimpath', `GOCACHE=${tools}/cache`];
