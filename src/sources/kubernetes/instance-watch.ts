@@ -108,8 +108,11 @@ export class InstanceWatch {
   }
 
   #tellChange(before: Known | undefined, now: Known): void {
-    const { isDisturbed, onChange } = this.#parts;
-    if (!isSameToPasses(before, now) || isDisturbed(now.object)) onChange(now.object.key, now);
+    const { isDisturbed, log, onChange } = this.#parts;
+    const { key } = now.object;
+    if (now.warnings.length > 0 && before?.warnings.join() !== now.warnings.join())
+      log.warn({ instance: key, warnings: now.warnings }, 'declaration accepted with warnings');
+    if (!isSameToPasses(before, now) || isDisturbed(now.object)) onChange(key, now);
   }
 
   /** Nothing of this name is declared here any more. */

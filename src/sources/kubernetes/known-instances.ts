@@ -13,6 +13,8 @@ export type Known = {
   readonly declared: Declared;
   /** This node has taken it: our finalizer is on it, or was until somebody took it off. */
   readonly isClaimed: boolean;
+  /** What is allowed and most likely not meant. */
+  readonly warnings: readonly string[];
 };
 
 /** What is known of the Instances of this node. An invalid one keeps the last good declaration. */
@@ -41,7 +43,7 @@ export class KnownInstances {
     if (isSame && isOlder(object, before.object)) return undefined;
     const known: Known = {
       object: withoutSpec(object),
-      declared: this.#declaredIn(object, isSame ? before.declared : undefined),
+      ...this.#readIn(object, isSame ? before.declared : undefined),
       isClaimed: isClaimed(object, this.#nodeName) || (isSame && before.isClaimed),
     };
     this.#known.set(object.key, known);
@@ -61,14 +63,18 @@ export class KnownInstances {
     this.#known.delete(key);
   }
 
-  #declaredIn(object: KubernetesObject, before: Declared | undefined): Declared {
-    if (isBeingDeleted(object)) return { is: 'gone' };
+  #readIn(object: KubernetesObject, before: Declared | undefined): Pick<Known, 'declared' | 'warnings'> {
+    if (isBeingDeleted(object)) return { declared: { is: 'gone' }, warnings: [] };
     const { uid, document } = object;
     const generation = Number(valueAt(document, ['metadata', 'generation']) ?? 0);
     const parsed = this.#parser.instance(document, { source: 'kubernetes' });
-    if (parsed.is === 'good') return { is: 'wanted', uid, generation, instance: parsed.instance };
+    if (parsed.is === 'good') {
+      const declared: Declared = { is: 'wanted', uid, generation, instance: parsed.instance };
+      return { declared, warnings: parsed.warnings.map(problemText) };
+    }
     const refused = { reason: 'Invalid', message: parsed.problems.map(problemText).join('\n') } as const;
-    if (before?.is === 'wanted') return { ...before, generation, refused };
-    return { is: 'held', uid, generation, refused };
+    const declared: Declared =
+      before?.is === 'wanted' ? { ...before, generation, refused } : { is: 'held', uid, generation, refused };
+    return { declared, warnings: [] };
   }
 }
