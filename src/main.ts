@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { createId } from '@paralleldrive/cuid2';
 import { runProgram } from './cli/program.ts';
@@ -36,6 +37,7 @@ await runProgram(
     now: Date.now,
     signal: stop.signal,
     version,
+    calledAs: basename(process.argv[1] ?? ''),
     setExitCode: (code) => {
       process.exitCode = code;
     },

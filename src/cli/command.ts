@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Places } from './context.ts';
 
@@ -12,16 +11,23 @@ export type CommandWords = {
   readonly examples: readonly (readonly [line: string, purpose: string])[];
   /** What happens when no command is named. */
   readonly isDefault?: boolean;
+  /** Left out of the help. */
+  readonly isHidden?: boolean;
 };
 
 export const PROGRAM = 'hypeman-controller';
+/** The second name of the same program: kubectl finds it on the PATH as `kubectl hypeman`. */
+export const PLUGIN = 'kubectl-hypeman';
 
-/** Adds a command whose help ends with examples. */
+/** Adds a command whose help ends with examples, in the name under which the program was called. */
 export function addCommand(program: Command, words: CommandWords): Command {
-  const width = Math.max(...words.examples.map(([line]) => line.length));
-  const examples = words.examples.map(([line, purpose]) => `  ${line.padEnd(width)}   # ${purpose}`);
+  const lines = words.examples.map(
+    ([line, purpose]) => [line.replaceAll(PROGRAM, program.name()), purpose] as const,
+  );
+  const width = Math.max(...lines.map(([line]) => line.length));
+  const examples = lines.map(([line, purpose]) => `  ${line.padEnd(width)}   # ${purpose}`);
   return program
-    .command(words.usage, { isDefault: words.isDefault === true })
+    .command(words.usage, { isDefault: words.isDefault === true, hidden: words.isHidden === true })
     .summary(words.summary)
     .description(words.details === undefined ? words.summary : `${words.summary}\n\n${words.details}`)
     .addHelpText('after', `\nExamples:\n${examples.join('\n')}`);
@@ -31,10 +37,6 @@ export function addCommand(program: Command, words: CommandWords): Command {
 export function placesOf(command: Command): Places {
   const { stateDir, runDir } = command.optsWithGlobals<Places>();
   return { stateDir: resolve(stateDir), runDir: resolve(runDir) };
-}
-
-export function namespaceOption(): Option {
-  return new Option('-n, --namespace <namespace>', 'the namespace of the instance').default('default');
 }
 
 /** Adds what may be given once or many times. */

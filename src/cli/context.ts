@@ -28,6 +28,8 @@ export type CliContext = {
   readonly signal: AbortSignal;
   readonly setExitCode: (code: number) => void;
   readonly version: string;
+  /** The name under which the program was called; absent: its own. */
+  readonly calledAs?: string;
   /** Runs the controller until `signal`, or with `once` until rest. Returns the exit code. */
   readonly run: (options: RunOptions) => Promise<number>;
   /** What these files would do on this host, asked of the real eyes and the real planner. */

@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import type { IncomingMessage, RequestOptions } from 'node:http';
+import { PassThrough } from 'node:stream';
 import type { Duplex, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -14,7 +15,7 @@ import { EXEC_PROTOCOL } from '../serve/exec-frames.ts';
 import { DECISIONS_PATH, PING_PATH, instancePath } from '../serve/routes.ts';
 import { countersIn, faultIn, followedIn, pingIn, statIn } from './controller-answers.ts';
 
-/** The running controller of a run directory, asked over its socket. */
+/** A running controller, asked over its socket, wherever that is. */
 export type ControllerClient = {
   /** `absent`: nobody listens. `unknown`: somebody may, but does not say who he is. */
   ping(): Promise<Ping | 'absent' | 'unknown'>;
@@ -38,10 +39,34 @@ export type DecisionsAsked = {
 
 const PING_MS = 2000;
 
-/** Connects anew for each call. All but `ping` throw `NoController`, or what the controller refuses. */
+/** The controller of a run directory. Connects anew for each call. All but `ping` throw `NoController`, or what it refuses. */
 export function controllerAt(socketPath: string): ControllerClient {
+  return clientOver({ socketPath });
+}
+
+/** A controller to which `connect` opens a way. All but `ping` throw what `connect` does, or what the controller refuses. */
+export function controllerOver(connect: () => Promise<Duplex>): ControllerClient {
+  return clientOver({
+    createConnection: (_options, connected) => {
+      connect().then(
+        (connection) => {
+          connected(null, connection);
+        },
+        (error: unknown) => {
+          // The type wants a connection beside the error; Node looks at the error first.
+          connected(error instanceof Error ? error : new Error(String(error)), new PassThrough());
+        },
+      );
+      return undefined;
+    },
+  });
+}
+
+type Way = Pick<RequestOptions, 'socketPath' | 'createConnection'>;
+
+function clientOver(way: Way): ControllerClient {
   const ask = (options: RequestOptions, body?: Readable): Promise<IncomingMessage> =>
-    answerOf({ ...options, socketPath }, body);
+    answerOf({ ...options, ...way }, body);
   return {
     ping: () => pingAt(ask),
     stat: async (key, path) => {
@@ -59,7 +84,7 @@ export function controllerAt(socketPath: string): ControllerClient {
     },
     decisions: (asked) => decisionsFrom(ask, asked),
     counters: async (key) => countersIn(await text(await ask({ path: instancePath(key, 'counters') }))),
-    openExec: (key) => openExec(socketPath, key),
+    openExec: (key) => openExec(way, key),
   };
 }
 
@@ -99,9 +124,9 @@ async function answerOf(options: RequestOptions, body: Readable | undefined): Pr
   return accepted(await answered);
 }
 
-async function openExec(socketPath: string, key: InstanceKey): Promise<Duplex> {
+async function openExec(way: Way, key: InstanceKey): Promise<Duplex> {
   const outgoing = request({
-    socketPath,
+    ...way,
     method: 'POST',
     path: instancePath(key, 'exec'),
     headers: { connection: 'Upgrade', upgrade: EXEC_PROTOCOL },
@@ -117,7 +142,7 @@ async function openExec(socketPath: string, key: InstanceKey): Promise<Duplex> {
       }, reject);
     });
     outgoing.on('error', (error) => {
-      reject(unreachable({ socketPath }, error));
+      reject(unreachable(way, error));
     });
     outgoing.end();
   });
@@ -139,8 +164,9 @@ function cut(cause: unknown): HypemanError {
   });
 }
 
-function unreachable({ socketPath }: RequestOptions, cause: unknown): HypemanError {
-  const path = socketPath ?? '';
+function unreachable({ socketPath: path }: Way, cause: unknown): HypemanError {
+  if (cause instanceof HypemanError) return cause;
+  if (path === undefined) return cut(cause);
   const code = errorCode(cause);
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR')
     return new HypemanError(

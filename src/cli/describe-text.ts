@@ -3,6 +3,7 @@ import type { Condition } from '../api/status.ts';
 import { credentialsText } from './describe-credentials.ts';
 import { ageText } from './durations.ts';
 import type { LiveEgress } from './live-egress.ts';
+import { specWithoutValues } from '../sources/spec-text.ts';
 import { printable } from './printable.ts';
 import { yamlText } from './render.ts';
 import { tableText } from './table.ts';
@@ -84,7 +85,7 @@ function pairsText(pairs: Readonly<Record<string, string>> = {}): string {
 
 function specText(spec: ReportedInstance['spec']): string {
   if (spec === undefined) return 'Spec:  <never valid>\n';
-  const lines = yamlText(spec).trimEnd().split('\n');
+  const lines = yamlText(specWithoutValues(spec)).trimEnd().split('\n');
   return `Spec:\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
 }
 

@@ -3,9 +3,8 @@ import type { Decision } from '../egress/audit.ts';
 import { reasonOf } from '../errors.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import { drained } from '../serve/drained.ts';
-import type { CliContext, Places } from './context.ts';
-import { controllerSocketOf } from './context.ts';
-import { controllerAt } from './controller-client.ts';
+import type { CliContext } from './context.ts';
+import type { ControllerClient } from './controller-client.ts';
 import { decisionText, missedText } from './decision-rows.ts';
 import type { DecisionText } from './decision-rows.ts';
 import { UnseenDecisions } from './unseen-decisions.ts';
@@ -23,6 +22,8 @@ const AGAIN_MS = 500;
 const PASSING = new Set([
   ...['NoController', 'ControllerUnreachable', 'ConnectionLost'],
   ...['ProxyUnavailable', 'SocketUnreachable'],
+  // The same in a cluster, where the way leads over the API server and the node's agent.
+  ...['ApiServerUnreachable', 'NoNode', 'NoAgent', 'AgentUnreachable'],
 ]);
 
 /**
@@ -32,11 +33,11 @@ const PASSING = new Set([
  */
 export async function printDecisions(
   context: CliContext,
-  places: Places,
+  client: ControllerClient,
   wanted: DecisionsWanted,
 ): Promise<void> {
   const { signal, stderr } = context;
-  const session = sessionOf(context, places, wanted);
+  const session = sessionOf(context, client, wanted);
   await session.showKept();
   let isWaiting = false;
   while (wanted.follow && session.goesOn()) {
@@ -73,9 +74,8 @@ type Session = {
   readonly goesOn: () => boolean;
 };
 
-function sessionOf(context: CliContext, places: Places, wanted: DecisionsWanted): Session {
+function sessionOf(context: CliContext, client: ControllerClient, wanted: DecisionsWanted): Session {
   const { signal, stdout } = context;
-  const client = controllerAt(controllerSocketOf(places));
   const unseen = new UnseenDecisions();
   const textOf = decisionText(wanted.text);
   const one = wanted.key === undefined ? {} : { key: wanted.key };

@@ -1,6 +1,7 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { HypemanError } from '../errors.ts';
-import { PROGRAM } from './command.ts';
+import { PLUGIN, PROGRAM } from './command.ts';
+import { addAtNode } from './commands/at-node.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConvert } from './commands/convert.ts';
 import { addCp } from './commands/cp.ts';
@@ -22,21 +23,33 @@ import { EXIT, lineOf } from './faults.ts';
 const STATE_DIR = '/var/lib/hypeman';
 const RUN_DIR = '/run/hypeman';
 
+const COMMANDS = [
+  ...[addRun, addGet, addDescribe, addLogs, addEgress, addExec, addCp, addWait, addValidate],
+  ...[addPlan, addConvert, addDoctor, addSetup, addVersion, addCompletion, addAtNode],
+];
+/** What nobody far from the host can do: the kubectl plugin is without these. */
+const ON_THE_HOST = new Set([addRun, addPlan, addDoctor, addSetup, addCompletion, addAtNode]);
+
 /** The whole command line. Knows nothing of the process: all of that comes with the context. */
 export function buildProgram(context: CliContext): Command {
   const { stdout, stderr, env } = context;
-  const program = new Command(PROGRAM)
+  const isPlugin = context.calledAs === PLUGIN;
+  const program = new Command(isPlugin ? 'kubectl hypeman' : PROGRAM)
     .description(
       'The declarative way to run microVMs: an Instance in YAML is a running VM, and every edit converges.',
     )
     .usage('[command] [options]')
     .version(context.version, '-V, --version', 'print the version')
-    .option(
-      '--state-dir <dir>',
-      'what survives a reboot (HYPEMAN_STATE_DIR)',
-      env.HYPEMAN_STATE_DIR ?? STATE_DIR,
+    .addOption(
+      new Option('--state-dir <dir>', 'what survives a reboot (HYPEMAN_STATE_DIR)')
+        .default(env.HYPEMAN_STATE_DIR ?? STATE_DIR)
+        .hideHelp(isPlugin),
     )
-    .option('--run-dir <dir>', 'sockets; a short path (HYPEMAN_RUN_DIR)', env.HYPEMAN_RUN_DIR ?? RUN_DIR)
+    .addOption(
+      new Option('--run-dir <dir>', 'sockets; a short path (HYPEMAN_RUN_DIR)')
+        .default(env.HYPEMAN_RUN_DIR ?? RUN_DIR)
+        .hideHelp(isPlugin),
+    )
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
@@ -45,9 +58,7 @@ export function buildProgram(context: CliContext): Command {
     })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  const commands = [addRun, addGet, addDescribe, addLogs, addEgress, addExec, addCp, addWait, addValidate];
-  for (const add of [...commands, addPlan, addConvert, addDoctor, addSetup, addVersion, addCompletion])
-    add(program, context);
+  for (const add of COMMANDS) if (!isPlugin || !ON_THE_HOST.has(add)) add(program, context);
   return program;
 }
 

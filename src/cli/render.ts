@@ -13,6 +13,8 @@ export type Rendering = {
   readonly headers: boolean;
   /** One document and not a List: exactly one name was asked for. */
   readonly single: boolean;
+  /** Whether documents show them. */
+  readonly events: boolean;
   readonly now: number;
   /** These instances went away while they were watched. */
   readonly gone?: boolean;
@@ -24,9 +26,9 @@ export function instancesText(instances: readonly ReportedInstance[], how: Rende
     case 'name':
       return instances.map(({ metadata }) => `${NAME_PREFIX}${metadata.name}\n`).join('');
     case 'json':
-      return `${JSON.stringify(documentOf(instances, how.single), null, 4)}\n`;
+      return `${JSON.stringify(documentOf(instances, how), null, 4)}\n`;
     case 'yaml':
-      return yamlText(documentOf(instances, how.single));
+      return yamlText(documentOf(instances, how));
     case 'wide':
     case 'table':
       return instances.length === 0 ? '' : tableText(rowsOf(instances, how));
@@ -48,8 +50,13 @@ export function yamlText(value: unknown): string {
 }
 
 /** Several are a `List`, as kubectl has it, so that one `jq '.items[]'` fits both. */
-function documentOf(instances: readonly ReportedInstance[], single: boolean): unknown {
-  const [first] = instances;
-  if (single && first !== undefined) return first;
-  return { apiVersion: 'v1', kind: 'List', metadata: {}, items: instances };
+function documentOf(instances: readonly ReportedInstance[], how: Rendering): unknown {
+  const items = how.events
+    ? instances
+    : instances.map((instance) =>
+        Object.fromEntries(Object.entries(instance).filter(([field]) => field !== 'events')),
+      );
+  const [first] = items;
+  if (how.single && first !== undefined) return first;
+  return { apiVersion: 'v1', kind: 'List', metadata: {}, items };
 }

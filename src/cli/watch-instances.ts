@@ -1,24 +1,23 @@
 import type { ReportedInstance } from '../api/reported.ts';
 import type { InstanceKey } from '../machine/ids.ts';
-import { readReported, watchReported } from './reported.ts';
-import type { CliContext, Places } from './context.ts';
-import { openBell } from './bell.ts';
+import type { CliContext } from './context.ts';
+import type { Fleet, Scope } from './fleet.ts';
 import { instanceKeyOf } from './instances.ts';
 import { instancesText, rowsOf } from './render.ts';
 import type { Rendering } from './render.ts';
 import { tableText, widthsOf } from './table.ts';
 
-/** Prints all instances, then each one again whenever it changed, until the signal. */
+/** Prints all instances that are wanted, then each one again whenever it changed, until the signal. */
 export async function watchInstances(
   context: CliContext,
-  places: Places,
-  isWanted: (instance: ReportedInstance) => boolean,
+  fleet: Fleet,
+  { scope, isWanted }: { readonly scope: Scope; readonly isWanted: (instance: ReportedInstance) => boolean },
   rendering: Rendering,
 ): Promise<void> {
   const known = new Map<InstanceKey, { readonly text: string; readonly instance: ReportedInstance }>();
   const printer = printerFor(context, rendering);
-  const show = async (): Promise<void> => {
-    const seen = (await readReported(places.stateDir)).filter(isWanted);
+  await fleet.follow(scope, context.signal, (all) => {
+    const seen = all.filter(isWanted);
     const changed = seen.filter((instance) => {
       const text = JSON.stringify(instance);
       const isNew = known.get(instanceKeyOf(instance))?.text !== text;
@@ -33,33 +32,7 @@ export async function watchInstances(
       gone.map(([, { instance }]) => instance),
       true,
     );
-  };
-  await whileWatching(places, context.signal, show);
-}
-
-const LOOK_ANYWAY_MS = 1000;
-
-/** Calls `look` after each change, one at a time, until the signal. */
-export async function whileWatching(
-  places: Places,
-  signal: AbortSignal,
-  look: () => Promise<void>,
-): Promise<void> {
-  const bell = openBell();
-  const watch = watchReported(places.stateDir, bell.ring);
-  // A change that no event told of (a file system without them) is seen all the same.
-  const clock = setInterval(bell.ring, LOOK_ANYWAY_MS);
-  signal.addEventListener('abort', bell.ring);
-  try {
-    while (!signal.aborted) {
-      await look();
-      await bell.rung();
-    }
-  } finally {
-    clearInterval(clock);
-    signal.removeEventListener('abort', bell.ring);
-    watch.close();
-  }
+  });
 }
 
 type Printer = (instances: readonly ReportedInstance[], gone?: boolean) => void;

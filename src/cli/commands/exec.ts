@@ -1,21 +1,21 @@
 import type { Command } from 'commander';
-import { addCommand, namespaceOption, placesOf } from '../command.ts';
-import type { CliContext, Places } from '../context.ts';
-import { controllerSocketOf } from '../context.ts';
-import { controllerAt } from '../controller-client.ts';
+import { addCommand } from '../command.ts';
+import type { CliContext } from '../context.ts';
 import { runExec } from '../exec-client.ts';
+import type { Fleet } from '../fleet.ts';
+import { addAgentOption, addFleetOptions, openFleet } from '../fleet-options.ts';
+import type { NamespaceFlag } from '../fleet-options.ts';
 import { findInstance, instanceKeyOf } from '../instances.ts';
 import { inRawMode, sizeOf } from '../terminal.ts';
 
-type ExecOptions = {
-  readonly namespace: string;
+type ExecOptions = NamespaceFlag & {
   readonly stdin?: true;
   readonly tty?: true;
   readonly workdir?: string;
 };
 
 export function addExec(program: Command, context: CliContext): void {
-  addCommand(program, {
+  const command = addCommand(program, {
     usage: 'exec <name> <command...>',
     summary: 'Run a program in the guest.',
     details:
@@ -27,26 +27,27 @@ export function addExec(program: Command, context: CliContext): void {
       ['tar c src | hypeman-controller exec -i web -- tar x -C /srv', 'a whole directory'],
     ],
   })
-    .addOption(namespaceOption())
     .option('-i, --stdin', 'pass this input on to the program')
     .option('-t, --tty', 'give the program a terminal')
-    .option('-w, --workdir <directory>', 'the directory to run it in')
-    .action(async (name: string, argv: string[], options: ExecOptions, command: Command) => {
-      context.setExitCode(await exec(context, placesOf(command), { name, argv }, options));
-    });
+    .option('-w, --workdir <directory>', 'the directory to run it in');
+  addFleetOptions(command);
+  addAgentOption(command);
+  command.action(async (name: string, argv: string[], options: ExecOptions) => {
+    context.setExitCode(await exec(context, await openFleet(context, command), { name, argv }, options));
+  });
 }
 
 async function exec(
   context: CliContext,
-  places: Places,
+  fleet: Fleet,
   { name, argv }: { readonly name: string; readonly argv: readonly string[] },
   options: ExecOptions,
 ): Promise<number> {
-  const key = instanceKeyOf(await findInstance(places, options.namespace, name));
+  const instance = await findInstance(fleet, name, options.namespace);
   const hasTerminal = options.tty === true && context.stdin.isTTY === true;
   if (options.tty === true && !hasTerminal)
     context.stderr.write('warning: -t is left out: the input is not a terminal\n');
-  const connection = await controllerAt(controllerSocketOf(places)).openExec(key);
+  const connection = await fleet.controllerOf(instance).openExec(instanceKeyOf(instance));
   const { stdin, stdout, stderr, signal } = context;
   const streams = { stdout, stderr, signal, ...(options.stdin === true ? { stdin } : {}) };
   const words = { argv, ...(options.workdir === undefined ? {} : { workdir: options.workdir }) };

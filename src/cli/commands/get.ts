@@ -1,19 +1,19 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ReportedInstance } from '../../api/reported.ts';
-import { keyOf } from '../../machine/ids.ts';
-import { readReported } from '../reported.ts';
-import { addCommand, namespaceOption, placesOf } from '../command.ts';
-import type { CliContext, Places } from '../context.ts';
+import { addCommand } from '../command.ts';
+import type { CliContext } from '../context.ts';
 import { EXIT, lineOf, notFound, usageFault } from '../faults.ts';
-import { bareName, instanceKeyOf, warnIfStale } from '../instances.ts';
+import type { Fleet, Scope } from '../fleet.ts';
+import { addFleetOptions, openFleet } from '../fleet-options.ts';
+import type { NamespaceFlag } from '../fleet-options.ts';
+import { bareName } from '../instances.ts';
 import { FORMATS, instancesText } from '../render.ts';
 import type { Rendering } from '../render.ts';
 import { parseSelector } from '../selectors.ts';
 import { watchInstances } from '../watch-instances.ts';
 
-type GetOptions = {
-  readonly namespace: string;
+type GetOptions = NamespaceFlag & {
   readonly allNamespaces?: true;
   readonly output?: (typeof FORMATS)[number];
   readonly selector?: string;
@@ -22,7 +22,7 @@ type GetOptions = {
 };
 
 export function addGet(program: Command, context: CliContext): void {
-  addCommand(program, {
+  const command = addCommand(program, {
     usage: 'get [names...]',
     summary: 'List instances and what became of them.',
     examples: [
@@ -32,54 +32,69 @@ export function addGet(program: Command, context: CliContext): void {
       ["hypeman-controller get -o json | jq '.items[].status.network.ip'", 'for scripts'],
     ],
   })
-    .addOption(namespaceOption())
     .option('-A, --all-namespaces', 'in every namespace')
     .addOption(new Option('-o, --output <format>', 'another form than the table').choices(FORMATS))
     .option('-l, --selector <selector>', 'only those with these labels: app=web,tier!=db,env in (a,b)')
     .option('-w, --watch', 'print every change until interrupted')
-    .option('--no-headers', 'no line of column titles')
-    .action(async (names: string[], options: GetOptions, command: Command) => {
-      await get(context, placesOf(command), names, options);
-    });
+    .option('--no-headers', 'no line of column titles');
+  addFleetOptions(command);
+  command.action(async (names: string[], options: GetOptions) => {
+    await get(context, await openFleet(context, command), names, options);
+  });
 }
 
 async function get(
   context: CliContext,
-  places: Places,
+  fleet: Fleet,
   names: readonly string[],
   options: GetOptions,
 ): Promise<void> {
-  const { allNamespaces = false, selector } = options;
+  const { allNamespaces = false, selector, namespace = fleet.namespace } = options;
   if (names.length > 0 && allNamespaces)
     throw usageFault('a name is looked up in one namespace: not with -A');
-  const hasLabels = selector === undefined ? () => true : parseSelector(selector);
-  const wanted = new Set(names.map((name) => keyOf(options.namespace, bareName(name))));
-  const isWanted = (instance: ReportedInstance): boolean =>
-    (wanted.size === 0 || wanted.has(instanceKeyOf(instance))) &&
-    (allNamespaces || instance.metadata.namespace === options.namespace) &&
-    hasLabels(instance.metadata.labels ?? {});
+  const wanted = new Set(names.map(bareName));
+  const scope = scopeOf(wanted, allNamespaces ? undefined : namespace);
+  const isWanted = wishFor(wanted, selector);
   const rendering: Rendering = {
     format: options.output ?? 'table',
     namespaces: allNamespaces,
     headers: options.headers,
     single: wanted.size === 1,
+    events: fleet.documentsHaveEvents,
     now: context.now(),
   };
-  const found = (await readReported(places.stateDir)).filter(isWanted);
-  await warnIfStale(context, places, found);
+  const found = (await fleet.list(scope)).filter(isWanted);
+  await fleet.warnIfStale(found);
   if (options.watch === true) {
-    await watchInstances(context, places, isWanted, rendering);
+    await watchInstances(context, fleet, { scope, isWanted }, rendering);
     return;
   }
-  print(context, found, rendering, options);
-  complain(context, missingOf(names, found, options.namespace));
+  print(context, found, rendering, namespace);
+  complain(context, missingOf(names, found, namespace));
+}
+
+/** As narrow as it can be: rights in a cluster may end there. */
+function scopeOf(names: ReadonlySet<string>, namespace: string | undefined): Scope {
+  const [name] = names;
+  return {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(names.size === 1 && name !== undefined ? { name } : {}),
+  };
+}
+
+function wishFor(
+  names: ReadonlySet<string>,
+  selector: string | undefined,
+): (instance: ReportedInstance) => boolean {
+  const hasLabels = selector === undefined ? () => true : parseSelector(selector);
+  return ({ metadata }) => (names.size === 0 || names.has(metadata.name)) && hasLabels(metadata.labels ?? {});
 }
 
 function print(
   context: CliContext,
   found: readonly ReportedInstance[],
   rendering: Rendering,
-  { namespace }: GetOptions,
+  namespace: string,
 ): void {
   const nothingToShow = found.length === 0 && rendering.single;
   if (!nothingToShow) context.stdout.write(instancesText(found, rendering));

@@ -1,29 +1,20 @@
 import { StringDecoder } from 'node:string_decoder';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import type { ReportedInstance } from '../../api/reported.ts';
-import { HypemanError } from '../../errors.ts';
-import { statIfThere } from '../../host/files.ts';
-import { followFile, tailOf } from '../../host/followed-file.ts';
-import { instanceId } from '../../machine/ids.ts';
-import { pathsFor } from '../../machine/paths.ts';
-import type { InstancePaths } from '../../machine/paths.ts';
-import { addCommand, namespaceOption, placesOf } from '../command.ts';
-import type { CliContext, Places } from '../context.ts';
+import { drained } from '../../serve/drained.ts';
+import { addCommand } from '../command.ts';
+import type { CliContext } from '../context.ts';
 import { parseWhole } from '../durations.ts';
+import type { LogAsked } from '../fleet.ts';
+import { addAgentOption, addFleetOptions, openFleet } from '../fleet-options.ts';
+import type { NamespaceFlag } from '../fleet-options.ts';
 import { findInstance } from '../instances.ts';
 import { terminalFilter } from '../printable.ts';
-import { drained } from '../../serve/drained.ts';
 
-type LogOptions = {
-  readonly namespace: string;
-  readonly follow?: true;
-  readonly tail?: number;
-  readonly source: 'app' | 'vmm';
-};
+type LogFlags = NamespaceFlag & LogAsked;
 
 export function addLogs(program: Command, context: CliContext): void {
-  addCommand(program, {
+  const command = addCommand(program, {
     usage: 'logs <name>',
     summary: "Print the guest's console, or what its hypervisor said.",
     details:
@@ -34,35 +25,19 @@ export function addLogs(program: Command, context: CliContext): void {
       ['hypeman-controller logs web --source vmm', 'when the machine itself does not start'],
     ],
   })
-    .addOption(namespaceOption())
     .option('-f, --follow', 'go on with what follows, over restarts, until the instance is removed')
     .option('--tail <lines>', 'only the last lines', parseWhole(0))
     .addOption(
       new Option('--source <source>', 'the guest or its hypervisor').choices(['app', 'vmm']).default('app'),
-    )
-    .action(async (name: string, options: LogOptions, command: Command) => {
-      const places = placesOf(command);
-      const instance = await findInstance(places, options.namespace, name);
-      await printLog(context, places, instance, options);
-    });
-}
-
-async function printLog(
-  context: CliContext,
-  places: Places,
-  instance: ReportedInstance,
-  options: LogOptions,
-): Promise<void> {
-  const paths = pathsOf(places, instance);
-  const path = options.source === 'vmm' ? paths.vmmLog : paths.consoleLog;
-  const follow = options.follow === true;
-  if (!follow && (await statIfThere(path)) === undefined) throw noLog(instance);
-  const write = writerFor(context);
-  const tail = options.tail === undefined ? undefined : await tailOf(path, options.tail);
-  if (tail !== undefined) await write(tail.text);
-  const goOn = async (): Promise<boolean> => follow && (await statIfThere(paths.directory)) !== undefined;
-  const rest = followFile(path, { from: tail?.end ?? 0, signal: context.signal, goOn });
-  for await (const chunk of rest) if (!(await write(chunk))) return;
+    );
+  addFleetOptions(command);
+  addAgentOption(command);
+  command.action(async (name: string, { namespace, ...asked }: LogFlags) => {
+    const fleet = await openFleet(context, command);
+    const instance = await findInstance(fleet, name, namespace);
+    const write = writerFor(context);
+    for await (const chunk of fleet.log(instance, asked, context.signal)) if (!(await write(chunk))) return;
+  });
 }
 
 /**
@@ -77,18 +52,4 @@ function writerFor({ stdout, signal }: CliContext): (chunk: Buffer) => Promise<b
     if (!isTaken) await drained(stdout, signal);
     return stdout.writable;
   };
-}
-
-function pathsOf({ stateDir, runDir }: Places, instance: ReportedInstance): InstancePaths {
-  const { id } = instance.status;
-  if (id === undefined) throw noLog(instance);
-  return pathsFor({ state: stateDir, run: runDir }, instanceId(id));
-}
-
-function noLog({ metadata }: ReportedInstance): HypemanError {
-  return new HypemanError(
-    'transient',
-    'NoLog',
-    `instance "${metadata.name}" has not been started yet: there is no log`,
-  );
 }

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { PROGRAM, addCommand, placesOf } from '../command.ts';
+import { addCommand, placesOf } from '../command.ts';
 import type { CliContext } from '../context.ts';
 import { controllerSocketOf } from '../context.ts';
 import { controllerAt } from '../controller-client.ts';
@@ -20,7 +20,7 @@ export function addVersion(program: Command, context: CliContext): void {
       if (output === 'json') context.stdout.write(`${JSON.stringify(facts, null, 2)}\n`);
       else if (output === 'yaml') context.stdout.write(yamlText(facts));
       else {
-        context.stdout.write(`${PROGRAM} ${context.version} (Node.js ${process.version})\n`);
+        context.stdout.write(`${program.name()} ${context.version} (Node.js ${process.version})\n`);
         if (controller !== undefined)
           context.stdout.write(
             `controller ${controller.version}, pid ${controller.pid}, since ${controller.since}\n`,

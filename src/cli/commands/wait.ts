@@ -1,24 +1,24 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ReportedInstance } from '../../api/reported.ts';
-import { keyOf } from '../../machine/ids.ts';
-import { readReported } from '../reported.ts';
-import { addCommand, namespaceOption, placesOf } from '../command.ts';
-import type { CliContext, Places } from '../context.ts';
+import { addCommand } from '../command.ts';
+import type { CliContext } from '../context.ts';
 import { parseDuration } from '../durations.ts';
 import { EXIT } from '../faults.ts';
-import { NAME_PREFIX, bareName, conditionOf, instanceKeyOf } from '../instances.ts';
+import type { Fleet } from '../fleet.ts';
+import { addFleetOptions, openFleet } from '../fleet-options.ts';
+import type { NamespaceFlag } from '../fleet-options.ts';
+import { NAME_PREFIX, bareName, conditionOf } from '../instances.ts';
 import { printable } from '../printable.ts';
 import { parseFor } from '../wait-for.ts';
 import type { Wish } from '../wait-for.ts';
-import { whileWatching } from '../watch-instances.ts';
 
-type WaitOptions = { readonly namespace: string; readonly for: string; readonly timeout: number };
+type WaitOptions = NamespaceFlag & { readonly for: string; readonly timeout: number };
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 export function addWait(program: Command, context: CliContext): void {
-  addCommand(program, {
+  const command = addCommand(program, {
     usage: 'wait <names...>',
     summary: 'Wait until instances are as you want them.',
     details:
@@ -31,7 +31,6 @@ export function addWait(program: Command, context: CliContext): void {
       ['hypeman-controller wait web db --for=delete', 'until both are gone without a trace'],
     ],
   })
-    .addOption(namespaceOption())
     .option(
       '--for <what>',
       'condition=TYPE[=STATUS], state=STATE, jsonpath={PATH}[=VALUE], create, delete',
@@ -41,39 +40,40 @@ export function addWait(program: Command, context: CliContext): void {
       new Option('--timeout <duration>', 'how long: 30s, 5m; 0 looks once')
         .argParser(parseDuration)
         .default(DEFAULT_TIMEOUT_MS, '30s'),
-    )
-    .action(async (names: string[], options: WaitOptions, command: Command) => {
-      const wish = parseFor(options.for);
-      const waits = names.map((name) => waitFor(context, placesOf(command), { name, wish, options }));
-      const outcomes = await Promise.all(waits);
-      if (outcomes.includes(false))
-        context.setExitCode(context.signal.aborted ? EXIT.interrupted : EXIT.failed);
-    });
+    );
+  addFleetOptions(command);
+  command.action(async (names: string[], options: WaitOptions) => {
+    const wish = parseFor(options.for);
+    const fleet = await openFleet(context, command);
+    const outcomes = await Promise.all(names.map((name) => waitFor(context, fleet, { name, wish, options })));
+    if (outcomes.includes(false))
+      context.setExitCode(context.signal.aborted ? EXIT.interrupted : EXIT.failed);
+  });
 }
 
 type Wait = { readonly name: string; readonly wish: Wish; readonly options: WaitOptions };
 
 /** Prints how it ended; false when the time was over first, or somebody lost patience. */
-async function waitFor(context: CliContext, places: Places, wait: Wait): Promise<boolean> {
+async function waitFor(context: CliContext, fleet: Fleet, wait: Wait): Promise<boolean> {
   const { wish, options } = wait;
   const name = bareName(wait.name);
-  const key = keyOf(options.namespace, name);
+  const scope = { namespace: options.namespace ?? fleet.namespace, name };
   const end = new AbortController();
   const seen: { instance?: ReportedInstance; isMet: boolean } = { isMet: false };
-  const look = async (): Promise<void> => {
-    const found = (await readReported(places.stateDir)).find((instance) => instanceKeyOf(instance) === key);
+  const look = ([found]: readonly ReportedInstance[]): void => {
+    if (seen.isMet) return;
     delete seen.instance;
     if (found !== undefined) seen.instance = found;
     seen.isMet = wish.holds(found);
     if (seen.isMet) end.abort();
   };
-  await look();
+  look(await fleet.list(scope));
   const timer = setTimeout(() => {
     end.abort();
   }, options.timeout);
   try {
     const over = AbortSignal.any([end.signal, context.signal]);
-    if (!seen.isMet && options.timeout > 0) await whileWatching(places, over, look);
+    if (!seen.isMet && options.timeout > 0) await fleet.follow(scope, over, look);
   } finally {
     clearTimeout(timer);
   }

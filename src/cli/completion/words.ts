@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander';
+import { AT_NODE } from '../commands/at-node.ts';
 
 /** What a shell needs to know of one command. */
 export type CommandShape = {
@@ -20,12 +21,16 @@ export type OptionShape = {
 /** The commands of the program as data, so that three shells can be told the same. */
 export function shapesOf(program: Command): readonly CommandShape[] {
   const shared = program.options.filter(({ hidden }) => !hidden).map(optionShape);
-  return program.commands.map((command) => ({
+  return program.commands.filter(isForPeople).map((command) => ({
     name: command.name(),
     summary: command.summary(),
     options: [...command.options.filter(({ hidden }) => !hidden).map(optionShape), ...shared],
     operands: operandsOf(command),
   }));
+}
+
+function isForPeople(command: Command): boolean {
+  return command.name() !== AT_NODE;
 }
 
 function optionShape(option: Option): OptionShape {

@@ -58,7 +58,7 @@ IP:            10.100.0.2
 Spec:
   image: docker.io/library/nginx:1.27
   env:
-    TOKEN: "[secret]"
+    TOKEN: "[hidden]"
 Pending fields:
   spec.vcpus
   spec.env.PORT
