@@ -6,7 +6,7 @@ import { isNetworked } from '../wishes.ts';
 import type { KnownWorld, RecordedWorld } from '../world.ts';
 import { PREPARING } from './overlay.ts';
 import { isSuspensionDue, machineSuspended } from './standby.ts';
-import { beginStop } from './stop.ts';
+import { beginStop, kill } from './stop.ts';
 
 /** An instance without a network keeps no device from the time when it had one. */
 export const networkGone: Rung<RecordedWorld> = (world) =>
@@ -61,7 +61,10 @@ export const tapShaped: Rung<RecordedWorld> = (world) => {
 export const tapKept: Rung<RecordedWorld> = (world) => {
   if (!isNetworked(world) || world.network.tap.state === 'up') return met;
   // One that goes to standby comes back with a VMM of its own, which opens the new device.
-  return isSuspensionDue(world) ? machineSuspended(world) : beginStop(world, 'Restart');
+  if (isSuspensionDue(world)) return machineSuspended(world);
+  if (world.machine.state === 'paused' && world.standby.state === 'ready')
+    return unmet('Restoring', 'the machine is restored anew, because its network device is gone', kill(world));
+  return beginStop(world, 'Restart');
 };
 
 export const networkRemoved: Rung<KnownWorld> = ({ network, record }) => {
