@@ -41,6 +41,11 @@ export async function openInternet(guests: string): Promise<Internet> {
   const cable = `hmw${process.pid}`;
   const directory = await mkdtemp(join(tmpdir(), 'hm-world-'));
   const inside = ['netns', 'exec', space];
+  const takeAway = async (): Promise<void> => {
+    await runCommand('ip', ['netns', 'del', space]);
+    await runCommand('ip', ['link', 'del', cable]);
+    await rm(directory, { recursive: true, force: true });
+  };
   await commandOutput('ip', ['netns', 'add', space]);
   const lines = [
     `link add ${cable} type veth peer name up0 netns ${space}`,
@@ -64,7 +69,10 @@ export async function openInternet(guests: string): Promise<Internet> {
     if (line === 'ready') ready.resolve(undefined);
     else events.push(JSON.parse(line) as WorldEvent);
   });
-  await ready.promise;
+  await ready.promise.catch(async (error: unknown) => {
+    await takeAway();
+    throw error;
+  });
   return {
     ...{ address, sink, host, names: NAMES, events, trustBundle: `${directory}/ca.pem` },
     requests: (mark) =>
@@ -77,9 +85,7 @@ export async function openInternet(guests: string): Promise<Internet> {
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;
-      await runCommand('ip', ['netns', 'del', space]);
-      await runCommand('ip', ['link', 'del', cable]);
-      await rm(directory, { recursive: true, force: true });
+      await takeAway();
     },
   };
 }
