@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { textAt, valueAt } from '../../src/api/raw.ts';
 import { FINALIZER, NODE_LABEL } from '../../src/sources/kubernetes/instance-resource.ts';
@@ -46,6 +47,10 @@ describe.skipIf(missing !== undefined)(`declarations on an API server ${missing 
     const uid = textAt(body, ['metadata', 'uid']);
     expect(agent.source.declared(yard.key('web'))).toMatchObject({ is: 'wanted', uid, generation: 1 });
     expect(agent.source.keys()).toContain(yard.key('web'));
+    // The other watch tells that it left: nothing comes of that.
+    await sleep(300);
+    expect(agent.source.declared(yard.key('web'))).not.toHaveProperty('refused');
+    expect(timesTold('web')).toBe(1);
   });
 
   test('an Instance of another node, or of none yet, is nobody’s business here', async () => {

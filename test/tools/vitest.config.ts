@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'cluster',
           sequence: { groupOrder: 2 },
           retry: RETRY,
-          globalSetup: ['test/cluster/tools/setup.ts'],
+          globalSetup: ['test/tools/cluster-setup.ts'],
           include: ['test/cluster/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,

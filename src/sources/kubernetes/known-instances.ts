@@ -36,9 +36,11 @@ export class KnownInstances {
     return [...this.#known].filter(([, { isClaimed }]) => isClaimed).map(([key]) => key);
   }
 
-  /** Takes in a sight of an object; undefined when a newer one is known already. */
+  /** Takes in a sight of an object; undefined when this or a newer one is known already. */
   see(object: KubernetesObject): Known | undefined {
     const before = this.#known.get(object.key);
+    // What is kept has lost its spec: read again, it would be found invalid.
+    if (before?.object === object) return undefined;
     const isSame = before?.object.uid === object.uid;
     if (isSame && isOlder(object, before.object)) return undefined;
     const known: Known = {

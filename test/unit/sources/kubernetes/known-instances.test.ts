@@ -57,6 +57,14 @@ describe('what is known of Instances', () => {
     expect(message?.split('\n')).toHaveLength(2);
   });
 
+  test('what is kept, told again, changes nothing', () => {
+    const known = new KnownInstances(parser, 'node-a');
+    known.see(web({ version: '1' }));
+    const kept = known.of(WEB);
+    expect(kept === undefined ? 'nothing' : known.see(kept.object)).toBeUndefined();
+    expect(known.of(WEB)).toBe(kept);
+  });
+
   test('another object of the same name inherits nothing', () => {
     const known = new KnownInstances(parser, 'node-a');
     known.see(web({ version: '5' }));

@@ -1,5 +1,5 @@
-import { controlPlaneMissing } from '../../support/cluster-control-plane.ts';
-import { runCommand } from '../../../src/host/exec.ts';
+import { controlPlaneMissing } from '../support/cluster-control-plane.ts';
+import { runCommand } from '../../src/host/exec.ts';
 
 const BUILD_MS = 45 * 60_000;
 
@@ -9,7 +9,7 @@ export async function setup(): Promise<void> {
   process.stderr.write(
     'cluster tests: building a control plane from Debian sources, once: about ten minutes\n',
   );
-  const script = new URL('build-control-plane.sh', import.meta.url).pathname;
+  const script = new URL('../cluster/tools/build-control-plane.sh', import.meta.url).pathname;
   const { exitCode, stderr } = await runCommand('bash', [script, 'core'], { timeoutMs: BUILD_MS });
   if (exitCode !== 0) process.stderr.write(`cluster tests: the build failed: ${stderr.slice(-2000)}\n`);
 }
