@@ -1,26 +1,53 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 type Report = {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
-  readonly numFailedTestSuites: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
   readonly testResults: readonly {
     readonly name: string;
     readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
   }[];
 };
 
-/** Ends a test run with one line that any reader can count, after saying loudly what was skipped. */
-const report = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Report;
-const skipped = report.testResults.flatMap(({ name, assertionResults }) =>
-  assertionResults
-    .filter(({ status }) => status === 'skipped' || status === 'pending')
-    .map(({ fullName }) => `SKIPPED ${name.replace(`${process.cwd()}/`, '')}: ${fullName}`),
-);
+/**
+ * Ends a test run with one line that any reader can count, after saying loudly what was skipped. The directory has
+ * a report for each name in `begun`, and in `skipped` the files for which there was no time left.
+ */
+const directory = process.argv[2] ?? '';
+const reports = linesOf('begun').map((name) => reportOf(name));
+const skipped = [
+  ...reports.flatMap((report) => (report === undefined ? [] : skippedIn(report))),
+  ...linesOf('skipped').map((file) => `SKIPPED ${file}: no time was left (TEST_MINUTES)`),
+];
 for (const line of skipped) console.log(line);
-const brokenFiles = report.testResults.filter(({ assertionResults }) => assertionResults.length === 0).length;
-const failed = report.numFailedTests + brokenFiles;
-console.log(`${report.numPassedTests} passed, ${failed} failed, ${skipped.length} skipped`);
-if (failed > 0 || report.numPassedTests === 0) process.exitCode = 1;
+const passed = reports.reduce((sum, report) => sum + (report?.numPassedTests ?? 0), 0);
+const failed = reports.reduce((sum, report) => sum + failedIn(report), 0);
+console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
+if (failed > 0 || passed === 0) process.exitCode = 1;
+
+function linesOf(file: string): readonly string[] {
+  const path = `${directory}/${file}`;
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
+}
+
+function reportOf(name: string): Report | undefined {
+  const path = `${directory}/${name}.json`;
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Report;
+  console.log(`FAILED ${name}: the test runner ended without a report`);
+  return undefined;
+}
+
+function skippedIn({ testResults }: Report): readonly string[] {
+  return testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status === 'skipped' || status === 'pending')
+      .map(({ fullName }) => `SKIPPED ${name.replace(`${process.cwd()}/`, '')}: ${fullName}`),
+  );
+}
+
+/** A file that broke before its first test counts as one. */
+function failedIn(report: Report | undefined): number {
+  if (report === undefined) return 1;
+  const broken = report.testResults.filter(({ assertionResults }) => assertionResults.length === 0);
+  return report.numFailedTests + broken.length;
+}
