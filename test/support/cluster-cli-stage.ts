@@ -26,6 +26,10 @@ export type CliNode = {
   readonly kubelet: ScriptedKubelet;
   /** The agent's state directory. */
   readonly directory: string;
+  /** Its Pod runs on. */
+  stopAgent(): Promise<void>;
+  /** From the agent's image. */
+  removeProgram(): void;
   close(): Promise<void>;
 };
 
@@ -46,20 +50,32 @@ export async function openCliNode(
     version: '1.2.3',
   });
   const env = { ...process.env, HYPEMAN_STATE_DIR: directory, HYPEMAN_RUN_DIR: directory };
+  let isInstalled = true;
+  let isStopped = false;
+  const stopAgent = async (): Promise<void> => {
+    if (isStopped) return;
+    isStopped = true;
+    await socket.close();
+  };
   const kubelet = await startScriptedKubelet({
     directory: certificates,
     protocol,
     start: ([program, ...words]) =>
-      program === 'hypeman-controller' ? spawn(process.execPath, [MAIN, ...words], { env }) : undefined,
+      isInstalled && program === 'hypeman-controller'
+        ? spawn(process.execPath, [MAIN, ...words], { env })
+        : undefined,
   });
   await mkdir(`${directory}/instances/idweb`, { recursive: true });
   await makeNode(admin, name, kubelet.port);
   await makeAgentPod(admin, name);
   return {
-    ...{ name, guest, kubelet, directory },
+    ...{ name, guest, kubelet, directory, stopAgent },
+    removeProgram: () => {
+      isInstalled = false;
+    },
     close: async () => {
       await kubelet.close();
-      await socket.close();
+      await stopAgent();
       await rm(directory, { recursive: true });
     },
   };

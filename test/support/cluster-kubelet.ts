@@ -69,6 +69,7 @@ export async function startScriptedKubelet(options: KubeletOptions): Promise<Scr
     running: () => children.size,
     cut,
     close: async () => {
+      if (!server.listening) return;
       cut();
       for (const child of children) child.kill('SIGKILL');
       server.closeAllConnections();
