@@ -1,4 +1,5 @@
 import type { ReportedInstance } from '../api/reported.ts';
+import type { ReportedVolume } from '../api/reported-volume.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { ControllerClient } from './controller-client.ts';
 
@@ -35,6 +36,8 @@ export type Fleet = {
   controllerOf(instance?: ReportedInstance): ControllerClient;
   /** Ends with the signal. Throws `NoLog`. */
   log(instance: ReportedInstance, asked: LogAsked, signal: AbortSignal): AsyncIterable<Buffer>;
+  /** Absent: there are no volumes here. */
+  volumes?(): Promise<readonly ReportedVolume[]>;
   /** Says on stderr when nobody keeps what is shown up to date. */
   warnIfStale(instances: readonly ReportedInstance[]): Promise<void>;
 };

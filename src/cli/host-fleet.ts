@@ -10,6 +10,7 @@ import type { Fleet, Scope } from './fleet.ts';
 import { hostLog, noLog } from './host-log.ts';
 import { instanceKeyOf } from './instances.ts';
 import { readReported, watchReported } from './reported.ts';
+import { readVolumes } from './volumes-text.ts';
 
 /** The instances of the controller of this host, by what it wrote into its state directory. */
 export function hostFleet(context: CliContext, places: Places): Fleet {
@@ -32,6 +33,7 @@ export function hostFleet(context: CliContext, places: Places): Fleet {
       if (status.id === undefined) throw noLog();
       return hostLog(places, instanceId(status.id), asked, signal);
     },
+    volumes: () => readVolumes(places.stateDir),
     warnIfStale: (instances) => warnIfStale(context, places, instances),
   };
 }

@@ -11,6 +11,8 @@ import { bareName } from '../instances.ts';
 import { FORMATS, instancesText } from '../render.ts';
 import type { Rendering } from '../render.ts';
 import { parseSelector } from '../selectors.ts';
+import { getVolumes, meansVolumes } from './get-volumes.ts';
+import type { VolumesAsked } from './get-volumes.ts';
 import { watchInstances } from '../watch-instances.ts';
 
 type GetOptions = NamespaceFlag & {
@@ -24,11 +26,12 @@ type GetOptions = NamespaceFlag & {
 export function addGet(program: Command, context: CliContext): void {
   const command = addCommand(program, {
     usage: 'get [names...]',
-    summary: 'List instances and what became of them.',
+    summary: 'List instances, or volumes, and what became of them.',
     examples: [
       ['hypeman-controller get', 'all instances of the default namespace'],
       ['hypeman-controller get web -o yaml', 'one, with spec, status and events'],
       ['hypeman-controller get -A -l app=web -w', 'follow some, in every namespace'],
+      ['hypeman-controller get volumes -A -o wide', 'the disks that outlive instances, and who uses them'],
       ["hypeman-controller get -o json | jq '.items[].status.network.ip'", 'for scripts'],
     ],
   })
@@ -39,8 +42,17 @@ export function addGet(program: Command, context: CliContext): void {
     .option('--no-headers', 'no line of column titles');
   addFleetOptions(command);
   command.action(async (names: string[], options: GetOptions) => {
-    await get(context, await openFleet(context, command), names, options);
+    const fleet = await openFleet(context, command);
+    await (meansVolumes(names)
+      ? getVolumes(context, fleet, volumesAsked(fleet, names.slice(1), options))
+      : get(context, fleet, names, options));
   });
+}
+
+function volumesAsked(fleet: Fleet, names: readonly string[], options: GetOptions): VolumesAsked {
+  const { allNamespaces, namespace = fleet.namespace, output, headers } = options;
+  const scope = allNamespaces === true ? {} : { namespace };
+  return { names, format: output ?? 'table', headers, ...scope };
 }
 
 async function get(
