@@ -1,7 +1,8 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { CliContext, Input, Output } from '../../src/cli/context.ts';
+import { runCommand } from '../../src/host/exec.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import { cliRun } from '../support/cli-run.ts';
 import type { CliResult } from '../support/cli-run.ts';
@@ -20,6 +21,8 @@ import type { Yard } from '../support/cluster-stage.ts';
 import { cat } from '../support/scripted-guest.ts';
 
 const missing = controlPlaneMissing();
+
+const KUBECTL = new URL('../../.cache/control-plane/bin/kubectl', import.meta.url).pathname;
 
 const programs = {
   cat,
@@ -125,6 +128,24 @@ describe.skipIf(missing !== undefined)(`commands that reach a node ${missing ?? 
     );
     await eventually(() => node.guest.started[0]?.signals[0] === 1);
     await eventually(() => node.kubelet.running() === 0);
+  });
+
+  test('kubectl finds the plugin on the PATH, and the process ends with the exit code of the program', async () => {
+    await open();
+    const bin = `${node.directory}/bin`;
+    await mkdir(`${bin}/link`, { recursive: true });
+    // As npm does: a link, whose name is the name under which the program was called.
+    const link = `${bin}/link/kubectl-hypeman`;
+    await symlink(new URL('../../src/main.ts', import.meta.url).pathname, link);
+    await writeFile(`${bin}/kubectl-hypeman`, `#!/bin/sh\nexec ${process.execPath} ${link} "$@"\n`, {
+      mode: 0o755,
+    });
+    const env = { KUBECONFIG: kubeconfig, HOME: node.directory, PATH: `${bin}:/bin:/usr/bin` };
+    const kubectl = (verb: string, ...words: readonly string[]): ReturnType<typeof runCommand> =>
+      runCommand(KUBECTL, ['hypeman', verb, '-n', yard.namespace, ...words], { env, timeoutMs: 30_000 });
+    const got = await kubectl('get', '-o', 'name');
+    expect(got).toEqual({ exitCode: 0, stdout: 'instance.hypeman.dev/web', stderr: '' });
+    expect(await kubectl('exec', 'web', '--', 'both')).toMatchObject({ exitCode: 3, stdout: 'out' });
   });
 
   test('files travel both ways', async () => {
