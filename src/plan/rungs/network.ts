@@ -63,7 +63,11 @@ export const tapKept: Rung<RecordedWorld> = (world) => {
   // One that goes to standby comes back with a VMM of its own, which opens the new device.
   if (isSuspensionDue(world)) return machineSuspended(world);
   if (world.machine.state === 'paused' && world.standby.state === 'ready')
-    return unmet('Restoring', 'the machine is restored anew, because its network device is gone', kill(world));
+    return unmet(
+      'Restoring',
+      'the machine is restored anew, because its network device is gone',
+      kill(world),
+    );
   return beginStop(world, 'Restart');
 };
 

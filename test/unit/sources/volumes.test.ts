@@ -66,10 +66,7 @@ test('a broken edit keeps the last good one, and says so', async () => {
   await place.write('data.yaml', volumeYaml('1GB'));
   await place.open();
   await place.write('data.yaml', volumeYaml('1KB'));
-  for (
-    const end = Date.now() + 5000;
-    !JSON.stringify(declared()).includes('refused') && Date.now() < end;
-  )
+  for (const end = Date.now() + 5000; !JSON.stringify(declared()).includes('refused') && Date.now() < end;)
     await pause(10);
   expect(declared()).toMatchObject({
     is: 'wanted',
