@@ -1,4 +1,4 @@
-import { open, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ReportedVolume } from '../../src/api/reported-volume.ts';
 import { commandOutput } from '../../src/host/exec.ts';
@@ -153,6 +153,32 @@ describe('a volume', () => {
     expect((await getInstance(house.place, 'six'))?.status.exitCode).toBe(125);
     await house.remove('six');
   });
+});
+
+test('an archive fills a volume, another stands in it, and both are clean after a power-off', async () => {
+  const files = `${house.place.watchDir}/files`;
+  await mkdir(files);
+  await writeFile(`${files}/hello`, 'from the archive');
+  await commandOutput('tar', ['-cf', `${house.place.watchDir}/files.tar`, '-C', files, 'hello']);
+  await declareVolume('outer', { size: '64MB', source: { archive: 'files.tar' }, reclaimPolicy: 'Delete' });
+  await declareVolume('inner', { size: '32MB', reclaimPolicy: 'Delete' });
+  const volumes = [
+    { volume: 'inner', mountPath: '/data/in/side' },
+    { volume: 'outer', mountPath: '/data' },
+  ];
+  await house.declareDemo('both', { volumes });
+  await house.untilReady('both');
+  expect(
+    await inGuest('both', 'cat /data/hello; echo deep > /data/in/side/f; grep -c ext4 /proc/mounts'),
+  ).toBe('from the archive2');
+  await house.declareDemo('both', { volumes, state: 'Stopped' });
+  await untilVolume('inner', (volume) => volume?.state === 'Available');
+  for (const name of ['inner', 'outer']) {
+    const disk = await diskOf(name);
+    expect(await commandOutput('dumpe2fs', ['-h', disk])).not.toContain('needs_recovery');
+    await commandOutput('e2fsck', ['-f', '-n', disk]);
+  }
+  expect(await commandOutput('debugfs', ['-R', 'cat /f', await diskOf('inner')])).toContain('deep');
 });
 
 test('diskIoBps is what a guest measures', async () => {
