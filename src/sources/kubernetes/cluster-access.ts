@@ -1,6 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { RequestOptions } from 'node:https';
-import { HypemanError, messageOf } from '../../errors.ts';
+import { HypemanError } from '../../errors.ts';
+import { credentialsOf, problemWith, serverOf } from './kubeconfig-words.ts';
 
 /** Which cluster, and as whom: a kubeconfig file, or the service account of the Pod that this runs in. */
 export type ClusterPlace =
@@ -26,7 +27,7 @@ export function openClusterAccess(place: ClusterPlace, now: () => number = Date.
     server: serverOf(config),
     credentials: () => {
       if (kept === undefined || kept.until <= now())
-        kept = { options: askFor(config), until: now() + CREDENTIALS_KEPT_MS };
+        kept = { options: credentialsOf(config), until: now() + CREDENTIALS_KEPT_MS };
       return kept.options;
     },
     distrust: () => {
@@ -42,29 +43,9 @@ function loadConfig(place: ClusterPlace): KubeConfig {
     else config.loadFromFile(place.path);
     if (place.is === 'kubeconfig' && place.context !== undefined) config.setCurrentContext(place.context);
   } catch (error) {
-    throw new HypemanError('invalid', 'KubeconfigUnreadable', `${nameOf(place)}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new HypemanError('invalid', 'KubeconfigUnreadable', `${nameOf(place)}: ${problemWith(error)}`);
   }
   return config;
-}
-
-function serverOf(config: KubeConfig): URL {
-  const address = config.getCurrentCluster()?.server ?? '';
-  if (URL.canParse(address) && address.startsWith('https:')) return new URL(address);
-  throw new HypemanError(
-    'invalid',
-    'KubeconfigUnusable',
-    `the kubeconfig's current context names no cluster with an https:// server: choose another context`,
-  );
-}
-
-async function askFor(config: KubeConfig): Promise<RequestOptions> {
-  const options: RequestOptions = {};
-  await config.applyToHTTPSOptions(options);
-  // The client makes an agent, and so a connection, for every request; only one to a proxy is worth having.
-  if (config.getCurrentCluster()?.proxyUrl === undefined) delete options.agent;
-  return options;
 }
 
 function nameOf(place: ClusterPlace): string {

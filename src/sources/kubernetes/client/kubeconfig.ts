@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
 import { HypemanError, messageOf } from '../../../errors.ts';
+import { problemWith } from '../kubeconfig-words.ts';
 
 export type KubeconfigChoice = {
   /** In place of what the environment names. */
@@ -50,9 +51,7 @@ function readFile(file: string): KubeConfig {
   try {
     config.loadFromFile(file);
   } catch (error) {
-    // Only the first line: after it, the YAML parser quotes the file, and there may be a token in it. No cause either.
-    const [problem = ''] = messageOf(error).split('\n');
-    throw unusable(`kubeconfig ${file} cannot be read: ${problem}`);
+    throw unusable(`kubeconfig ${file} cannot be read: ${problemWith(error)}`);
   }
   return config;
 }
