@@ -38,9 +38,15 @@ export async function restoreMachine(
   }
 }
 
+/** Throws `GuestUnreachable` when nobody listened: what it was not told must not go on record as told. */
 export function refreshGuest({ links }: Pick<Hands, 'links'>, id: InstanceId): void {
-  links.setClock(id, Date.now());
-  links.reseed(id, randomBytes(ENTROPY_BYTES));
+  const isTold = links.setClock(id, Date.now()) && links.reseed(id, randomBytes(ENTROPY_BYTES));
+  if (isTold) return;
+  throw new HypemanError(
+    'transient',
+    'GuestUnreachable',
+    'the guest does not answer (yet): the time and entropy are told to it as soon as it does',
+  );
 }
 
 function keeperOf(hands: Hands, hypervisor: Hypervisor): MemoryKeeper {

@@ -71,8 +71,10 @@ export class Connection {
     return this.#decoder.inSync && !this.#ended;
   }
 
-  control(type: number, payload?: Uint8Array): void {
+  /** False when the conversation is over: with this, or before. */
+  control(type: number, payload?: Uint8Array): boolean {
     this.#send(type, 0, payload);
+    return !this.#ended;
   }
 
   /** Opens a stream. What `make` returns hears its frames until it is over. */

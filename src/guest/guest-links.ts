@@ -65,8 +65,9 @@ export type GuestLinks = {
    * was held stays so. Said again with the same words it changes nothing, or tries what was refused.
    */
   identify(id: InstanceId, identity: GuestIdentity, refresh: Refresh): void;
-  setClock(id: InstanceId, epochMs: number): void;
-  reseed(id: InstanceId, entropy: Uint8Array): void;
+  /** These two have no outcome in its state, hence the answer: false when nobody listened and nothing was said. */
+  setClock(id: InstanceId, epochMs: number): boolean;
+  reseed(id: InstanceId, entropy: Uint8Array): boolean;
   /** These four throw `GuestUnreachable`, or `AgentSkipped` where skipGuestAgent was asked for. */
   exec(id: InstanceId, request: ExecRequest): Promise<ExecSession>;
   stat(id: InstanceId, path: string): Promise<GuestStat | undefined>;

@@ -80,9 +80,9 @@ function controls(to: (id: InstanceId) => Connection | undefined): Pick<GuestLin
     setClock: (id, epochMs) => {
       const bytes = Buffer.alloc(8);
       bytes.writeBigUInt64LE(BigInt(Math.round(epochMs)));
-      to(id)?.control(FROM_HOST.clock, bytes);
+      return to(id)?.control(FROM_HOST.clock, bytes) ?? false;
     },
-    reseed: (id, entropy) => to(id)?.control(FROM_HOST.reseed, entropy.subarray(0, 512)),
+    reseed: (id, entropy) => to(id)?.control(FROM_HOST.reseed, entropy.subarray(0, 512)) ?? false,
   };
 }
 

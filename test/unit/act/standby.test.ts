@@ -43,12 +43,22 @@ test('a refreshed guest is told the time of now and given entropy that no other 
   const clocks: number[] = [];
   const seeds: string[] = [];
   const links = {
-    setClock: (_: string, at: number) => clocks.push(at),
-    reseed: (_: string, entropy: Uint8Array) => seeds.push(Buffer.from(entropy).toString('hex')),
+    setClock: (_: string, at: number) => clocks.push(at) > 0,
+    reseed: (_: string, entropy: Uint8Array) => seeds.push(Buffer.from(entropy).toString('hex')) > 0,
   } as unknown as Hands['links'];
   refreshGuest({ links }, IDENTITY.id);
   refreshGuest({ links }, IDENTITY.id);
   expect(Math.abs(Date.now() - (clocks[0] ?? 0))).toBeLessThan(60_000);
   expect(seeds.map((seed) => seed.length)).toEqual([128, 128]);
   expect(new Set(seeds).size).toBe(2);
+});
+
+test.each([
+  ['the time', { setClock: () => false, reseed: () => true }],
+  ['entropy', { setClock: () => true, reseed: () => false }],
+])('a guest that was not told %s counts as one that was not refreshed, and is told again', (_, said) => {
+  const links = said as unknown as Hands['links'];
+  expect(() => {
+    refreshGuest({ links }, IDENTITY.id);
+  }).toThrow(expect.objectContaining({ fate: 'transient', reason: 'GuestUnreachable' }));
 });

@@ -45,8 +45,10 @@ test('control words are sent, and lost where nobody listens', async () => {
   links.acknowledgeExit(id);
   links.shutdown(id, 1500);
   links.shutdown(instanceId('other'), 1500);
-  links.setClock(id, 1_700_000_000_000);
-  links.reseed(id, Buffer.alloc(32, 1));
+  expect(links.setClock(id, 1_700_000_000_000)).toBe(true);
+  expect(links.reseed(id, Buffer.alloc(32, 1))).toBe(true);
+  expect(links.setClock(instanceId('other'), 1_700_000_000_000)).toBe(false);
+  expect(links.reseed(instanceId('other'), Buffer.alloc(32, 1))).toBe(false);
   await until(() => heardTypes(end).includes(FROM_HOST.reseed));
   expect(heardTypes(end).slice(1)).toEqual([
     FROM_HOST.acknowledge,
