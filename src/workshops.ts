@@ -29,6 +29,7 @@ import type { HostFacts } from './plan/world.ts';
 import { openSnapshots } from './storage/open-snapshots.ts';
 import type { Snapshots } from './storage/snapshots.ts';
 import { openVolumes } from './storage/open-volumes.ts';
+import type { VolumesOptions } from './storage/open-volumes.ts';
 import type { Volumes } from './storage/volumes.ts';
 import { openStorage } from './storage/open-storage.ts';
 import type { Storage } from './storage/storage.ts';
@@ -83,7 +84,7 @@ export async function openWorkshops(
   const driver = openDriver(settings, bootId, bells.instance);
   const drivers: Drivers = { qemu: driver };
   const storage = await openStorage({ roots });
-  const volumes = await openVolumes({ roots, records: () => storage.records(), onChange: bells.volume });
+  const volumes = await openVolumes({ roots, ...recordsIn(storage), onChange: bells.volume });
   tellUnreadable(log, [...storage.problems(), ...volumes.problems()]);
   const addresses = openAddressPool({ subnet: settings.subnet });
   const images = await openImageStore({
@@ -121,6 +122,10 @@ export async function openWorkshops(
       await Promise.all([volumes.close(), images.close(), network.close(), egress.close(), driver.close()]);
     },
   };
+}
+
+function recordsIn(storage: Storage): Pick<VolumesOptions, 'records' | 'unread'> {
+  return { records: () => storage.records(), unread: () => storage.problems() };
 }
 
 function tellUnreadable(

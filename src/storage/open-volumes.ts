@@ -14,10 +14,11 @@ import { pathsFor } from '../machine/paths.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import { layerPathOf, volumesDirectory } from '../machine/volume.ts';
-import type { VolumeDisk } from '../machine/volume.ts';
+import type { VolumeDisk, VolumeUser } from '../machine/volume.ts';
 import { checkExt4, ext4BytesAt, growExt4 } from './ext4-disk.ts';
 import { MAKING_PREFIX, PASSABLE } from './make-volume.ts';
 import { growOverlayAt, makeOverlay, overlayBytesAt } from './overlay.ts';
+import type { RecordProblem } from './storage.ts';
 import { loadVolumes, storedVolumeText } from './stored-volume.ts';
 import { openVolumeClaims } from './volume-claims.ts';
 import { openMakers } from './volume-makers.ts';
@@ -26,11 +27,15 @@ import type { StoredVolume, VolumeLayer, Volumes, VolumeTaker } from './volumes.
 
 /** Directories on their way out: what has another name is whole. */
 const GONE_PREFIX = '.gone-';
+/** For the group of all VMMs to read. */
+const SHARED = 0o440;
 
 export type VolumesOptions = {
   readonly roots: Roots;
   /** Who has which volume. */
   readonly records: () => readonly InstanceRecord[];
+  /** Records that cannot be read: whose they are, and what they have, nobody knows. */
+  readonly unread?: () => readonly RecordProblem[];
   /** A filling has ended, well or not. */
   readonly onChange?: (key: VolumeKey) => void;
   readonly now?: () => number;
@@ -38,11 +43,11 @@ export type VolumesOptions = {
 
 /** Opens what lies under `<state>/volumes`. Hold the lock of the state directory before anything is changed. */
 export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
-  const { roots, records } = options;
+  const { roots, records, unread } = options;
   const parent = volumesDirectory(roots);
   const { volumes, problems } = await loadVolumes(parent);
   const byKey = new Map<VolumeKey, StoredVolume>(volumes.map((volume) => [volume.key, volume]));
-  const claims = openVolumeClaims(records);
+  const claims = openVolumeClaims(records, unread);
   const inTurn = openTurns();
   const makers = openMakers(parent, byKey, options);
   const pathOf = ({ id }: StoredVolume): string => `${parent}/${id}/disk.img`;
@@ -69,8 +74,7 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
     handOver: async (path, taker) => {
       const volume = [...byKey.values()].find((one) => pathOf(one) === path);
       if (volume === undefined) throw missing(path);
-      const isFirst = claims.usersOf(volume.key, taker.instance).length === 0;
-      await inTurn(volume.key, () => handOver(path, taker, isFirst));
+      await inTurn(volume.key, () => handOver(path, taker, claims.usersOf(volume.key)));
     },
     takeBack: (key) => inTurn(key, () => takeBack(pathOf(known(key)), () => claims.isHeld(key))),
     remove: (key) =>
@@ -100,11 +104,23 @@ async function diskOf(volume: StoredVolume, path: string): Promise<VolumeDisk> {
   return { state: 'failed', reason: 'VolumeLost', message };
 }
 
-/** A reader mounts without replaying the journal: what the last writer left must be in order by then. */
-async function handOver(path: string, { owner, readonly }: VolumeTaker, isFirst: boolean): Promise<void> {
-  if (readonly && isFirst) await checkExt4(path, 'Volume');
+/**
+ * A reader mounts without replaying the journal: what the last writer left must be in order by then. Of readers
+ * that start at once each sees the other: only the file tells whether one of them has come this far.
+ */
+async function handOver(path: string, taker: VolumeTaker, users: readonly VolumeUser[]): Promise<void> {
+  const { instance, owner, readonly } = taker;
+  if (!users.some((user) => user.instance === instance && user.readonly === readonly))
+    throw new HypemanError('transient', 'VolumeInUse', `${instance} has no claim on ${path} of that kind`);
+  const isAlone = users.length === 1;
+  if (readonly && (isAlone || !(await isShared(path, owner)))) await checkExt4(path, 'Volume');
   await (readonly ? chown(path, 0, owner.sharedGid) : chown(path, owner.uid, owner.gid));
-  await chmod(path, readonly ? 0o440 : 0o600);
+  await chmod(path, readonly ? SHARED : 0o600);
+}
+
+async function isShared(path: string, { sharedGid }: VolumeTaker['owner']): Promise<boolean> {
+  const file = await statIfThere(path);
+  return file?.uid === 0 && file.gid === sharedGid && (file.mode & 0o777) === SHARED;
 }
 
 /** From the rename on it is no volume any more; what a crash leaves then is collected. */

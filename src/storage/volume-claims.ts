@@ -3,6 +3,7 @@ import type { InstanceKey, VolumeKey } from '../machine/ids.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import { usersOf, userText, volumesHeldBy, whoBars } from '../machine/volume.ts';
 import type { VolumeUser } from '../machine/volume.ts';
+import type { RecordProblem } from './storage.ts';
 
 /** Who has which volume: by the records of open runs, and by those that are being written now. */
 export type VolumeClaims = {
@@ -14,7 +15,11 @@ export type VolumeClaims = {
   readonly claim: (record: InstanceRecord, write: () => Promise<void>) => Promise<void>;
 };
 
-export function openVolumeClaims(records: () => readonly InstanceRecord[]): VolumeClaims {
+/** `unread`: records that cannot be read. Each may have any volume: nothing is taken from under them. */
+export function openVolumeClaims(
+  records: () => readonly InstanceRecord[],
+  unread: () => readonly RecordProblem[] = () => [],
+): VolumeClaims {
   const writing = new Set<InstanceRecord>();
   const of = (key: VolumeKey, but?: InstanceKey): readonly VolumeUser[] =>
     usersOf(key, [...records(), ...writing], but);
@@ -25,9 +30,13 @@ export function openVolumeClaims(records: () => readonly InstanceRecord[]): Volu
   };
   return {
     usersOf: of,
-    isHeld: (key) => of(key).length > 0,
+    isHeld: (key) => of(key).length > 0 || unread().length > 0,
     refuseHeld: (key) => {
       refuse(key, of(key)[0]);
+      const [unknown] = unread();
+      if (unknown === undefined) return;
+      const message = `nobody can tell whether the volume ${key} is attached: ${unknown.message}, then start the controller again`;
+      throw new HypemanError('transient', 'VolumeInUse', message);
     },
     claim: async (record, write) => {
       // What it has already it keeps: the end of a run must not wait for anybody.

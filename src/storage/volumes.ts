@@ -38,12 +38,13 @@ export type Volumes = {
   writePolicy(key: VolumeKey, policy: StoredVolume['reclaimPolicy']): Promise<void>;
   /**
    * Lets a VMM open the disk at this path: written by its owner alone, or read by the shared group. The first
-   * reader gets a filesystem that needs no repair: it mounts without replaying the journal. Throws `VolumeDamaged`.
+   * reader gets a filesystem that needs no repair: it mounts without replaying the journal. Throws `VolumeDamaged`,
+   * and `VolumeInUse` for one that has no claim on it, or another one.
    */
   handOver(path: string, to: VolumeTaker): Promise<void>;
   /** From now on nobody but root may open it; one that somebody has stays as it is. */
   takeBack(key: VolumeKey): Promise<void>;
-  /** Removes it with all that is on it, and says so; one that somebody has stays. */
+  /** Removes it with all that is on it, and says so; one that somebody has, or may have, stays. */
   remove(key: VolumeKey): Promise<boolean>;
   /** The writable layer of an instance over a volume. */
   layerBytes(instance: InstanceId, volume: VolumeId): Promise<number | undefined>;

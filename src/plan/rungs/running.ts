@@ -1,25 +1,31 @@
 import { elapsed, READY_WITHIN_MS, UNANSWERED_MS } from '../patience.ts';
-import { isReady } from '../ready-world.ts';
+import { hasRun, machineApplied } from '../machine-for.ts';
 import { withReady } from '../records.ts';
 import type { Rung } from '../verdict.ts';
 import { asked, firstUnmet, met, unmet, waiting } from '../verdict.ts';
+import { hypervisorOfMachine } from '../wishes.ts';
 import type { RecordedWorld } from '../world.ts';
 import { kernelPresent } from './host-ready.ts';
 import { imageReady } from './image.ts';
-import { environmentKnown } from './start-words.ts';
-import { startMachine } from './start.ts';
 import { beginStop } from './stop.ts';
 
-/** A machine that somebody paused, or that its hypervisor halted on a full disk, is let run again. */
+/**
+ * A machine that somebody paused, or that its hypervisor halted on a full disk, is let run again: as it was started,
+ * for what was edited since, a volume above all, is not its own.
+ */
 export const notPaused: Rung<RecordedWorld> = (world) => {
   if (world.machine.state !== 'paused') return met;
   const obstacle = firstUnmet(describable, world);
-  if (obstacle.is !== 'met' || !isReady(world)) return obstacle;
-  return asked(UNANSWERED_MS, 'Paused', 'the machine is paused: it is let run again', startMachine(world));
+  if (obstacle.is !== 'met' || !hasRun(world)) return obstacle;
+  return asked(UNANSWERED_MS, 'Paused', 'the machine is paused: it is let run again', {
+    kind: 'start-machine',
+    hypervisor: hypervisorOfMachine(world),
+    machine: machineApplied(world),
+  });
 };
 
 /** A driver is told of a machine as a whole, whether it has to be created or only let run. */
-const describable = [imageReady, kernelPresent, environmentKnown];
+const describable = [imageReady, kernelPresent];
 
 /** The program was seen started, and the agent with it unless it was declined. Once per run is enough. */
 export const programStarted: Rung<RecordedWorld> = (world) => {

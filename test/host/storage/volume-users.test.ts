@@ -82,8 +82,31 @@ describe('the VMM of a user', () => {
     const file = await open(path, 'r+');
     await file.write(Buffer.alloc(256 * 1024), 0, 256 * 1024, 0);
     await file.close();
+    records = [user('web', true)];
     const taker = { instance: keyOf('default', 'web'), owner, readonly: true };
     await expect(volumes.handOver(path, taker)).rejects.toMatchObject({ reason: 'VolumeDamaged' });
+  });
+
+  test('of two readers that start at once reads what is in order, too', async () => {
+    await volumes.create(wish());
+    const path = await diskPath();
+    await commandOutput('debugfs', ['-w', '-R', 'feature needs_recovery', path]);
+    records = [user('one', true), user('two', true)];
+    for (const name of ['one', 'two'])
+      await volumes.handOver(path, { instance: keyOf('default', name), owner, readonly: true });
+    expect(await commandOutput('dumpe2fs', ['-h', path])).not.toContain('needs_recovery');
+  });
+
+  test('is given nothing that it has no claim on, and what another has stays as it is', async () => {
+    await volumes.create(wish());
+    const path = await diskPath();
+    records = [user('web', false)];
+    await volumes.handOver(path, { instance: keyOf('default', 'web'), owner, readonly: false });
+    const other = { instance: keyOf('default', 'other'), owner: ownerFor(8), readonly: false };
+    await expect(volumes.handOver(path, other)).rejects.toMatchObject({ reason: 'VolumeInUse' });
+    const reader = { instance: keyOf('default', 'web'), owner, readonly: true };
+    await expect(volumes.handOver(path, reader)).rejects.toMatchObject({ reason: 'VolumeInUse' });
+    expect(await stat(path)).toMatchObject({ uid: owner.uid, gid: owner.gid });
   });
 
   test('has a layer of its own that grows and goes with the instance', async () => {
@@ -95,6 +118,20 @@ describe('the VMM of a user', () => {
     await volumes.fitLayer(layer);
     expect(await volumes.layerBytes(A, layer.volume)).toBe(32 * MIB);
   });
+});
+
+test('while a record cannot be read, nobody says that a volume is free: it stays, and as large as it is', async () => {
+  await volumes.create(wish({ reclaimPolicy: 'Delete' }));
+  const unread = [{ directory: `${state}/instances/${A}`, message: 'its record is not used: repair it' }];
+  const careful = await openVolumes({
+    ...{ roots: { state, run: state }, records: () => records },
+    unread: () => unread,
+  });
+  expect(await careful.remove(KEY)).toBe(false);
+  await expect(careful.grow(KEY, 64 * MIB)).rejects.toThrow('repair it');
+  expect(await careful.look(KEY)).toMatchObject({ state: 'ready', bytes: 32 * MIB });
+  unread.pop();
+  expect(await careful.remove(KEY)).toBe(true);
 });
 
 describe('a claim', () => {

@@ -13,6 +13,7 @@ import {
   imageOf,
   NOW,
   pinned,
+  PROCESS,
   runningWorld,
   wanted,
 } from '../../support/worlds.ts';
@@ -156,4 +157,19 @@ test('the status tells the mounts of the machine, not those of an edit that wait
     { volume: 'data', mountPath: '/mnt/data', readonly: true, overlay: true, overlaySize: '64MB' },
   ]);
   expect(pendingFields).toEqual(['volumes']);
+});
+
+test('a machine that was paused goes on with the volumes that it has, whatever was edited since', () => {
+  const other = { ...MOUNT, volume: 'other' };
+  const world = runningWorld({
+    desired: wanted({ volumes: [{ ...MOUNT, readonly: true }, other] }),
+    record: aRecord({ image: pinned(), run: aRun({ volumes: [MOUNT] }) }),
+    volumes: { ...seen(), other: { ...seen().data, disk: { ...DISK, path: '/state/volumes/o/disk.img' } } },
+    machine: { state: 'paused', process: PROCESS },
+  });
+  const [action] = plan(world).actions;
+  if (action?.kind !== 'start-machine') throw new Error(`the plan is ${action?.kind ?? 'to do nothing'}`);
+  expect(action.machine.disks.filter(({ serial }) => serial.startsWith('vol'))).toEqual([
+    { serial: 'vol0', path: DISK.path, readonly: false },
+  ]);
 });
