@@ -43,6 +43,13 @@ export async function cli(place: Place, ...args: readonly string[]): Promise<Com
   return runCommand(process.execPath, [MAIN, ...placeFlags(place), ...args], { timeoutMs: 600_000 });
 }
 
+/** The same as a line for a shell. */
+export function commandLineOf(place: Place, ...args: readonly string[]): string {
+  return [process.execPath, MAIN, ...placeFlags(place), ...args]
+    .map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+    .join(' ');
+}
+
 function placeFlags(place: Place): readonly string[] {
   return ['--state-dir', place.stateDir, '--run-dir', place.runDir];
 }

@@ -1,7 +1,9 @@
-import { readFile, rm } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   cli,
+  commandLineOf,
   conditionOf,
   declare,
   eventually,
@@ -10,6 +12,7 @@ import {
 } from '../support/controller-process.ts';
 import { DEMO_PORT } from '../support/demo-image.ts';
 import { fetchText } from '../support/http.ts';
+import { openTerminal } from '../support/terminal.ts';
 import { openTestHouse } from '../support/test-house.ts';
 import type { TestHouse } from '../support/test-house.ts';
 
@@ -96,6 +99,43 @@ describe('the life of one declared file', () => {
     expect(exit.stderr).toContain('err');
     const { stdout } = await cli(house.place, 'exec', 'web', '--', 'hostname');
     expect(stdout).toBe('web');
+  });
+
+  test('exec -it gives a program a terminal: its size, keys as they are typed, its end', async () => {
+    const asked = 'stty size; tty; echo $TERM; read -r line; echo "got $line"; sleep 60';
+    const exec = commandLineOf(house.place, 'exec', '-it', 'web', '--', 'sh', '-c', asked);
+    const terminal = openTerminal(
+      `stty rows 33 cols 101; TERM=vt220 ${exec}; code=$?; stty -a | tr -d '\\n'; exit $code`,
+    );
+    await terminal.shows(/33 101\r+\n\/dev\/pts\/\d+\r+\nvt220\r+\n/);
+    terminal.type('typed\r');
+    await terminal.shows(/typed\r+\ngot typed\r+\n/);
+    // Ctrl-C is the guest's to understand: here it is a key like another.
+    terminal.type('\x03');
+    expect(await terminal.ended).toBe(130);
+    // The terminal is given back as it was.
+    expect(await terminal.shows(/ icanon [^]* echo /)).toContain('^C');
+  });
+
+  test('cp carries a file into the guest and out of it, byte for byte and with its mode', async () => {
+    const directory = `${house.place.stateDir}.cp`;
+    await mkdir(directory);
+    // More than any pipe, frame or queue on the way holds.
+    const content = randomBytes(3_000_001);
+    await writeFile(`${directory}/in`, content, { mode: 0o640 });
+    const digest = createHash('sha256').update(content).digest('hex');
+    expect(await cli(house.place, 'cp', `${directory}/in`, 'web:/tmp')).toMatchObject({ exitCode: 0 });
+    const { stdout } = await cli(
+      house.place,
+      ...['exec', 'web', '--', 'sh', '-c', 'sha256sum </tmp/in; stat -c %a /tmp/in'],
+    );
+    expect(stdout.split(/\s+/)).toEqual([digest, '-', '640']);
+    expect(await cli(house.place, 'cp', 'web:/tmp/in', `${directory}/out`)).toMatchObject({ exitCode: 0 });
+    expect((await readFile(`${directory}/out`)).equals(content)).toBe(true);
+    const missing = await cli(house.place, 'cp', 'web:/tmp/nothing', `${directory}/nothing`);
+    expect(missing.exitCode).toBe(1);
+    expect(missing.stderr).toContain('/tmp/nothing');
+    expect((await readdir(directory)).toSorted()).toEqual(['in', 'out']);
   });
 
   test('an invalid edit keeps the machine, reports every problem, and heals', async () => {

@@ -11,6 +11,14 @@ static bool names_same(const char *one, const char *other)
 	return strncmp(one, other, length) == 0 && other[length] == '=';
 }
 
+static bool has_env(const char *entry)
+{
+	for (size_t at = 0; at < request.envc; at++)
+		if (names_same(entry, request.env[at]))
+			return true;
+	return false;
+}
+
 static void set_env(const char *entry)
 {
 	for (size_t at = 0; at < request.envc; at++) {
@@ -54,7 +62,7 @@ const struct exec_request *exec_request(const uint8_t *payload, uint32_t length)
 	while (next_record(&at, end, &tag, &value))
 		if (!take(tag, value))
 			return NULL;
-	if (request.terminal)
+	if (request.terminal && !has_env("TERM="))
 		set_env("TERM=xterm");
 	request.argv[request.argc] = NULL;
 	request.env[request.envc] = NULL;
