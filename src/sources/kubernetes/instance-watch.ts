@@ -101,13 +101,16 @@ export class InstanceWatch {
       this.drop(key);
       return;
     }
-    const now = this.known.see(object);
-    if (now === undefined) return;
-    if (needsClaim) this.#claims.add(key);
-    if (now.isClaimed) this.#tellChange(before, now);
+    if (this.known.see(object) === undefined) return;
+    // Whoever shows it, an answer to our own write, too: it stays held for as long as its label is not ours.
+    const moved = this.#movedBy(object);
+    if (moved !== undefined) this.known.hold(key, moved);
+    else if (needsClaim) this.#claims.add(key);
+    this.#tellChange(before, this.known.of(key));
   }
 
-  #tellChange(before: Known | undefined, now: Known): void {
+  #tellChange(before: Known | undefined, now: Known | undefined): void {
+    if (now?.isClaimed !== true) return;
     const { isDisturbed, log, onChange } = this.#parts;
     const { key } = now.object;
     if (now.warnings.length > 0 && before?.warnings.join() !== now.warnings.join())
@@ -152,6 +155,14 @@ export class InstanceWatch {
     return holder !== undefined && holder !== this.#parts.nodeName;
   }
 
+  /** What is wrong with its label, if it leads away from here. */
+  #movedBy(object: KubernetesObject): string | undefined {
+    const { nodeName } = this.#parts;
+    const label = labelOf(object, NODE_LABEL);
+    const isOurs = label === nodeName || (label === undefined && mayRunOn(object, nodeName));
+    return isOurs || isBeingDeleted(object) ? undefined : movedMessage(label, nodeName);
+  }
+
   async #claim(key: InstanceKey): Promise<ErrandResult> {
     const known = this.known.of(key);
     if (known === undefined || isBeingDeleted(known.object)) return 'done';
@@ -193,22 +204,15 @@ export class InstanceWatch {
   }
 
   #place(there: KubernetesObject): ErrandResult {
-    const { nodeName, elsewhereMs, onChange } = this.#parts;
     const { key } = there;
-    const label = labelOf(there, NODE_LABEL);
     if (this.#isElsewhere(there)) {
       this.drop(key);
       return 'done';
     }
     this.see(there);
-    if (label === nodeName || isBeingDeleted(there)) return 'done';
-    if (label === undefined && mayRunOn(there, nodeName)) {
-      this.#claims.add(key);
-      return 'done';
-    }
-    this.known.hold(key, movedMessage(label, nodeName));
-    onChange(key, this.known.of(key));
-    return { againMs: elsewhereMs ?? ELSEWHERE_MS };
+    if (this.#movedBy(there) !== undefined) return { againMs: this.#parts.elsewhereMs ?? ELSEWHERE_MS };
+    if (labelOf(there, NODE_LABEL) === undefined && !isBeingDeleted(there)) this.#claims.add(key);
+    return 'done';
   }
 
   #troubleWith(what: string): (key: InstanceKey, error: unknown) => void {

@@ -1,5 +1,4 @@
 import { listOf, textAt, valueAt } from '../../api/raw.ts';
-import { messageOf } from '../../errors.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer, StreamLine } from './api-server.ts';
 import { objectIn } from './kubernetes-object.ts';
@@ -81,12 +80,16 @@ export function listWatchOf(
 function listedIn(answer: Answer): Listed {
   if (!isSuccess(answer)) return refusalOf(answer);
   const { body } = answer;
+  const resourceVersion = textAt(body, ['metadata', 'resourceVersion']);
+  // A proxy's page in the place of a list must not be taken for an empty one. It is not quoted: it may be half a Secret.
+  if (resourceVersion === undefined || resourceVersion === '')
+    return { is: 'refused', message: 'the answer is no list of an API server' };
   // Empty on the last page (metav1.ListMeta).
   const continuation = textAt(body, ['metadata', 'continue']);
   return {
     is: 'page',
     objects: listOf(body.items).flatMap((item) => objectIn(item) ?? []),
-    resourceVersion: textAt(body, ['metadata', 'resourceVersion']) ?? '',
+    resourceVersion,
     more: continuation === '' ? undefined : continuation,
   };
 }
@@ -105,11 +108,14 @@ function refusalOf(answer: Answer): Refusal | { readonly is: 'expired' } {
 
 function eventIn(line: StreamLine): WatchEvent {
   if (line.is === 'silent') return line;
+  let value: unknown;
   try {
-    return meaningOf(JSON.parse(line.text));
-  } catch (error) {
-    return { is: 'refused', message: `the watch sent what is no JSON: ${messageOf(error)}` };
+    value = JSON.parse(line.text);
+  } catch {
+    // V8's message quotes the line, which may be that of a Secret.
+    return { is: 'refused', message: 'the watch sent a line that is no JSON' };
   }
+  return meaningOf(value);
 }
 
 /** metav1.WatchEvent */

@@ -1,5 +1,7 @@
+import { textAt } from '../../api/raw.ts';
 import type { Mapping } from '../../api/raw.ts';
 import { HypemanError } from '../../errors.ts';
+import { nameOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer } from './api-server.ts';
@@ -15,10 +17,13 @@ const CONFLICT = 409;
 const UNPROCESSABLE = 422;
 const TRIES = 6;
 
-/** Reads an Instance from the server itself. Throws `transient`. */
+/**
+ * Reads an Instance from the server itself. Only its word, by name, that there is none ends one: a 404 of a load
+ * balancer, or of a server that does not serve Instances yet, says nothing of their disks. Throws `transient`.
+ */
 export async function lookUp(api: ApiServer, key: InstanceKey): Promise<Sight> {
   const answer = await api.ask({ method: 'GET', path: instancePath(key) });
-  return answer.status === NOT_FOUND ? undefined : objectOf(answer, `read ${key}`);
+  return isNoSuch(answer, key) ? undefined : objectOf(answer, `read ${key}`);
 }
 
 /**
@@ -77,6 +82,12 @@ export async function replaceStatus(
   // The test failed, or the schema did not like the status: only a look can tell.
   if ((await lookUp(api, key))?.uid !== uid) return undefined;
   throw new HypemanError('bug', 'StatusRefused', `the status of ${key} was refused: ${sentenceOf(answer)}`);
+}
+
+/** metav1.Status with its StatusDetails. */
+function isNoSuch({ status, body }: Answer, key: InstanceKey): boolean {
+  const [reason, name] = [textAt(body, ['reason']), textAt(body, ['details', 'name'])];
+  return status === NOT_FOUND && reason === 'NotFound' && name === nameOf(key);
 }
 
 function objectOf(answer: Answer, what: string): KubernetesObject {

@@ -84,7 +84,9 @@ export class PacedReports {
 
   /** One write at a time for each, or an older status could come last. */
   async #write(key: InstanceKey): Promise<void> {
-    await this.#inFlight.get(key)?.catch(() => undefined);
+    // Of several that waited for one, the others wait for the first of them, too.
+    for (let other = this.#inFlight.get(key); other !== undefined; other = this.#inFlight.get(key))
+      await other.catch(() => undefined);
     const pending = this.#pending.get(key);
     if (pending === undefined) return;
     const writing = this.#send(key, pending);
@@ -99,7 +101,14 @@ export class PacedReports {
   async #send(key: InstanceKey, pending: Pending): Promise<void> {
     const { statuses, events, onWritten } = this.#parts;
     const after = await statuses.write(pending.object, pending.status);
-    if (this.#pending.get(key) === pending) this.#pending.delete(key);
+    const next = this.#pending.get(key);
+    if (next === pending) this.#pending.delete(key);
+    // What was written while the next already waited is not told by that once more.
+    else if (next !== undefined)
+      this.#pending.set(key, {
+        ...next,
+        events: next.events.filter((event) => !pending.events.includes(event)),
+      });
     // It is gone; the watch will tell.
     if (after === undefined) return;
     events.record(after, pending.events);

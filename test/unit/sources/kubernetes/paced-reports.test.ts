@@ -114,6 +114,22 @@ describe('reports at their pace', () => {
     await reports.close();
   });
 
+  test('of several that wait for a slow write, the last is written once, and its event told once', async () => {
+    const { reports, written } = stage();
+    const told = ['one', 'two', 'three'].map((message) =>
+      reports.report(WEB, atRest(message), [event(message)]),
+    );
+    await Promise.all(told);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await reports.close();
+    expect(written.filter((line) => line === 'three')).toHaveLength(1);
+    expect(written.filter((line) => line.startsWith('event'))).toEqual([
+      'event one',
+      'event two',
+      'event three',
+    ]);
+  });
+
   test('a burst is told by its warnings and its last events', async () => {
     const { reports, written } = stage();
     await reports.report(WEB, passing('first'), []);
