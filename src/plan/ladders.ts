@@ -3,7 +3,7 @@ import { endRecorded, uselessMemoryDiscarded } from './rungs/end.ts';
 import { credentialsKnown, environmentKnown, programKnown } from './rungs/start-words.ts';
 import { authorityOffered, authorityTrusted } from './rungs/trust.ts';
 import { credentialsRecorded } from './rungs/credentials.ts';
-import { exitRecorded } from './rungs/exit.ts';
+import { exitRecorded, poweredOff } from './rungs/exit.ts';
 import { driverAvailable, kernelPresent, ownDriverAvailable, toolsPresent } from './rungs/host-ready.ts';
 import { imagePinned, imageReady, imageRepinned } from './rungs/image.ts';
 import { kill, stopFinished } from './rungs/stop.ts';
@@ -46,7 +46,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
   uselessMemoryDiscarded,
   endRecorded,
   // What has begun is finished, what is not wanted is stopped.
-  ...[stopFinished, machineAnswers].map(mediatedMeanwhile),
+  ...[poweredOff, stopFinished, machineAnswers].map(mediatedMeanwhile),
   machineAccountedFor,
   noHalfRestore,
   holdingNoPolicy(stateWanted),
@@ -110,6 +110,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
 /** The way back, for an instance that is not wanted any more: nothing goes from under a machine. */
 export const removeLadder: readonly Rung<KnownWorld>[] = [
   exitRecorded,
+  poweredOff,
   stopFinished,
   machineStopped,
   networkRemoved,

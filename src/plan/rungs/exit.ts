@@ -1,21 +1,17 @@
 import type { Action } from '../action.ts';
 import { ACKNOWLEDGE_AGAIN_MS, elapsed, EXIT_TO_ABSENT_MS } from '../patience.ts';
 import { POWERED_OFF, withExit } from '../records.ts';
-import type { Rung, Verdict } from '../verdict.ts';
+import type { Rung } from '../verdict.ts';
 import { asked, met, unmet, waiting } from '../verdict.ts';
 import type { KnownWorld } from '../world.ts';
 import { kill } from './stop.ts';
 
 const MESSAGE = 'the program ended; the machine powers off';
 
-/**
- * The exit of the program is on disk before init is told that it may power off, so that no crash of
- * ours loses it. A machine that does not go is ended: its run is over.
- */
+/** The exit of the program is on disk before init is told that it may power off, so that no crash of ours loses it. */
 export const exitRecorded: Rung<KnownWorld> = (world) => {
   const { record, machine } = world;
-  if (machine.state === 'absent' || record.run === undefined) return met;
-  if (record.exit !== undefined) return poweringOff(world, record.exit.at);
+  if (machine.state === 'absent' || record.run === undefined || record.exit !== undefined) return met;
   const { guest, now } = world;
   if (guest.state === 'exited')
     return asked(
@@ -30,14 +26,16 @@ export const exitRecorded: Rung<KnownWorld> = (world) => {
   return met;
 };
 
-function poweringOff(world: KnownWorld, exitedAt: number): Verdict {
-  const { machine, guest, now } = world;
-  const leftMs = EXIT_TO_ABSENT_MS - elapsed(exitedAt, now);
+/** A machine that does not go after its program is ended: its run is over. */
+export const poweredOff: Rung<KnownWorld> = (world) => {
+  const { record, machine, guest, now } = world;
+  if (machine.state === 'absent' || record.run === undefined || record.exit === undefined) return met;
+  const leftMs = EXIT_TO_ABSENT_MS - elapsed(record.exit.at, now);
   if (leftMs <= 0 || machine.state === 'shutdown' || machine.state === 'created')
     return unmet('Exited', 'the program ended and its machine did not power off: it is ended', kill(world));
   if (machine.state !== 'running' || guest.state !== 'exited') return waiting('Exited', MESSAGE, leftMs);
   return asked(Math.min(leftMs, ACKNOWLEDGE_AGAIN_MS), 'Exited', MESSAGE, acknowledge(world));
-}
+};
 
 function acknowledge({ record }: KnownWorld): Action {
   return { kind: 'acknowledge-exit', id: record.identity.id };

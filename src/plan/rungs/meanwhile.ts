@@ -5,8 +5,8 @@ import { tapGuarded, tapSafe } from './network.ts';
 import { policyPut } from './policy.ts';
 
 /**
- * A guest that is being stopped, or whose hypervisor does not answer, may still send: its policy and its guard
- * are kept current while that is waited for. They hold up nothing: what is due is done in the same breath.
+ * A guest that is being stopped, that says it ended, or whose hypervisor does not answer, may still send: its policy
+ * and its guard are kept current while that is waited for. They hold up nothing: what is due is done in the same breath.
  */
 export function mediatedMeanwhile(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
   return (world) => {

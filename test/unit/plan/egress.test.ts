@@ -244,11 +244,32 @@ describe('under a guest that runs', () => {
         machine: { state: 'unknown', process: { pid: 1, startTime: 1, bootId: 'b' }, error: 'no answer' },
       },
     ],
+    ['says that it ended', { desired: mediated({}, { credentials: ROTATED }), ...saysItEnded() }],
   ])('a rotation reaches one that %s', (_, changes) => {
     expect(stepsOf(mediatedWorld(changes))[0]).toBe('put all 1');
   });
+
+  test('one that says it ended is not led to a proxy that is gone, and its exit is on record first', () => {
+    const told = mediatedWorld({ ...saysItEnded(), record: running(), egress: AWAY });
+    expect(stepsOf(told)).toEqual(['write-record', 'acknowledge-exit']);
+    const recorded = mediatedWorld({ ...saysItEnded(), egress: AWAY });
+    expect(stepsOf(recorded)).toEqual(['guard all', 'acknowledge-exit']);
+  });
 });
 
+function running(): ReturnType<typeof aRecord> {
+  return { ...record, run: aRun(MEDIATED) };
+}
+
+/** Nobody knows whether that is true as long as its machine runs. */
+function saysItEnded(): Pick<World, 'record' | 'guest'> {
+  const exit = { code: 0, message: 'exit code 0' };
+  return {
+    record: { ...running(), exit: { ...exit, at: NOW } },
+    guest: { state: 'exited', exit },
+  };
+}
+
 function stopping(): World['record'] {
-  return { ...record, run: aRun(MEDIATED), stopping: { since: NOW - 1_000, because: 'Stopped' } };
+  return { ...running(), stopping: { since: NOW - 1_000, because: 'Stopped' } };
 }
