@@ -18,7 +18,7 @@ import {
   tapUp,
 } from './rungs/network.ts';
 import { holdingNoPolicy, policyDropped, policyPut, proxyReachable } from './rungs/policy.ts';
-import { mediatedMeanwhile } from './rungs/meanwhile.ts';
+import { guardedMeanwhile, mediatedMeanwhile } from './rungs/meanwhile.ts';
 import { notPaused, programStarted } from './rungs/running.ts';
 import { overlayFits } from './rungs/overlay.ts';
 import { forgotten, machineStopped } from './rungs/remove.ts';
@@ -110,9 +110,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
 /** The way back, for an instance that is not wanted any more: nothing goes from under a machine. */
 export const removeLadder: readonly Rung<KnownWorld>[] = [
   exitRecorded,
-  poweredOff,
-  stopFinished,
-  machineStopped,
+  ...[poweredOff, stopFinished, machineStopped].map(guardedMeanwhile),
   networkRemoved,
   forgotten,
 ];

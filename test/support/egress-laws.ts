@@ -23,12 +23,17 @@ function modeDue({ desired, record }: World): EgressMode | undefined {
   return enabled ? 'offered' : egress.mode;
 }
 
+/** A guest of the declaration that there is, and not of an earlier one under the same name. */
+function isDeclared({ desired, record }: World): boolean {
+  return desired.is === 'wanted' && (record === 'absent' || record.uid === desired.uid);
+}
+
 export function guardLaws(world: World, { mediation }: Kind<'guard-tap'>): readonly Law[] {
   const held = portsHeld(world);
   const before = mediationIn(world);
-  // What nobody can say now stays as it was, or as tight as can be.
+  // What nobody can say (now, or any more) stays as it was, or as tight as can be.
   const isKept = before === undefined ? mediation?.mode !== 'offered' : mediation?.mode === before.mode;
-  const isWished = world.desired.is === 'held' ? isKept : mediation?.mode === modeDue(world);
+  const isWished = isDeclared(world) ? mediation?.mode === modeDue(world) : isKept;
   return [
     [!isUp(world) || isWished, 'no guard is opened but by the wish'],
     [

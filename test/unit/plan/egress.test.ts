@@ -249,6 +249,15 @@ describe('under a guest that runs', () => {
     expect(stepsOf(mediatedWorld(changes))[0]).toBe('put all 1');
   });
 
+  test('one that is being removed is led to the proxy that there is, and to none that is gone', () => {
+    const removed = mediatedWorld({ desired: { is: 'gone' }, record: stopping() });
+    expect(stepsOf(removed)).toEqual(['request-shutdown']);
+    expect(stepsOf({ ...removed, egress: AWAY })).toEqual(['guard all', 'request-shutdown']);
+    const anew = heldPolicy('revision-1', { ...PORTS, explicit: 7 });
+    expect(stepsOf({ ...removed, egress: anew })).toEqual(['guard all 7', 'request-shutdown']);
+    expect(stepsOf({ ...removed, machine: { state: 'absent' } })).toEqual(['remove-network']);
+  });
+
   test('one that says it ended is not led to a proxy that is gone, and its exit is on record first', () => {
     const told = mediatedWorld({ ...saysItEnded(), record: running(), egress: AWAY });
     expect(stepsOf(told)).toEqual(['write-record', 'acknowledge-exit']);
