@@ -8,6 +8,7 @@ import { fieldsOf } from '../../src/plan/fields.ts';
 import type { HostFacts, Wanted, World } from '../../src/plan/world.ts';
 import { anyCredentials, anyEgress, anyGuard, anyNote, anyTrust } from './any-egress.ts';
 import { anyMemory, standbyIn } from './any-standby.ts';
+import { anyMounts, anyVolumes, asClaimed } from './any-volumes.ts';
 import {
   anInstance,
   aRecord,
@@ -45,6 +46,7 @@ const spec = fc
     entrypoint: fc.constantFrom(undefined, undefined, ['/other']),
     cmd: fc.constantFrom(undefined, ['now']),
     network: fc.record({ enabled: fc.boolean(), downloadBps: rate, uploadBps: rate }),
+    volumes: anyMounts,
     isMediated: fc.boolean(),
     mode: fc.constantFrom('all', 'http_https_only'),
     credentials: anyCredentials,
@@ -118,10 +120,7 @@ const run = fc
     readyAt: fc.option(time, { nil: undefined }),
     standby: fc.option(
       fc.record({ is: fc.constantFrom('suspended' as const, 'resumed' as const), at: time }),
-      {
-        nil: undefined,
-        freq: 2,
-      },
+      { nil: undefined, freq: 2 },
     ),
     applied: spec,
     generation: fc.constantFrom(1, 2),
@@ -237,10 +236,14 @@ export const anyWorld: fc.Arbitrary<World> = fc
     shaping: fc.record({ downloadBps: rate, uploadBps: rate }).map(without),
     boot: fc.constantFrom<World['boot']>({ state: 'absent' }, { state: 'ready', fields: { boot: 'old' } }),
     machine,
+    volumes: anyVolumes,
     memory: anyMemory,
     guest,
   })
-  .map(({ memory, ...rest }) => ({ ...rest, standby: standbyIn(rest, memory) }))
+  .map(({ memory, volumes, ...rest }) => ({
+    ...{ ...rest, volumes: asClaimed(rest, volumes) },
+    standby: standbyIn(rest, memory),
+  }))
   .map(({ tap, guard, shaping, nextImage, ...rest }): World => ({
     ...freshWorld(),
     ...rest,
@@ -257,8 +260,7 @@ export const anyWorld: fc.Arbitrary<World> = fc
     return isHeld ? { ...world, record: { credentials: {}, ...world.record } } : world;
   })
   // Without a record there is no name under which anything could be looked for.
-  .map((world): World =>
-    world.record === 'absent'
-      ? { ...freshWorld(), desired: world.desired, host: world.host, image: world.image }
-      : world,
-  );
+  .map((world): World => {
+    const { desired: words, host: facts, image, volumes = {}, record: known } = world;
+    return known === 'absent' ? { ...freshWorld(), desired: words, host: facts, image, volumes } : world;
+  });

@@ -41,7 +41,11 @@ function lawsFor(world: World, action: Action): readonly Law[] {
     case 'create-volume':
     case 'grow-volume':
     case 'fit-volume-layer':
-      return [[isDown, 'no disk changes under a machine'], ...volumeLaws(world, action)];
+      return [
+        [isDown, 'no disk changes under a machine'],
+        ...volumeLaws(world, action),
+        ...unkeptLaws(world),
+      ];
     case 'write-boot':
       return [[isDown, 'no disk changes under a machine'], ...bootLaws(world, action)];
     case 'remove-network':
@@ -110,7 +114,7 @@ function startLaws(world: World, { machine }: Extract<Action, { kind: 'start-mac
     [!hasNic || isGuarded, 'no vCPU runs before its guard'],
     ...(hasNic ? vcpuLaws(world, isResume) : []),
     [isResume || (overlay.state === 'ready' && boot.state === 'ready'), 'no vCPU runs before its disks'],
-    ...mountLaws(world, isResume),
+    ...mountLaws(world, machine, isResume),
     [image.state === 'ready', 'no vCPU runs before its image'],
     [run !== undefined, 'no vCPU runs that is not on record'],
   ];

@@ -4,6 +4,7 @@ import type { Action } from '../../src/plan/action.ts';
 import type { World } from '../../src/plan/world.ts';
 import { vcpuLaws } from './egress-laws.ts';
 import type { Law } from './egress-laws.ts';
+import { keptMountLaws } from './volume-laws.ts';
 
 /** What must hold of a memory that is kept. */
 
@@ -29,6 +30,7 @@ export function restoreLaws(world: World, { machine, hypervisor }: Kind<'restore
   const isGuarded = network.tap.state === 'up' && network.guard.state === 'guarded';
   const hasNic = machine.nic !== undefined;
   return [
+    ...(isStill ? [] : keptMountLaws(world, machine)),
     ...(isStill ? [] : keptLaws(world, { kind: 'restore-machine', machine, hypervisor })),
     ...recordedLaws(recordOf(world), machine),
     [world.image.state === 'ready', 'no vCPU runs before its image'],

@@ -1,5 +1,8 @@
+import type { VolumeMount } from '../../src/api/instance.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { SnapshotManifest, SnapshotState } from '../../src/machine/snapshot.ts';
+import { layerSerial, volumeSerial } from '../../src/machine/volume.ts';
+import { mountsApplied } from '../../src/plan/volumes.ts';
 import type { World } from '../../src/plan/world.ts';
 import { aRecord, aRun, HOST, IDENTITY, NOW, pinned, runningWorld } from './worlds.ts';
 
@@ -23,7 +26,7 @@ export function keptMemoryOf(
       shape: {
         vcpus: Number(fields.vcpus),
         memoryBytes: Number(fields.size),
-        disks: ['root', 'overlay'],
+        disks: ['root', 'overlay', ...mountsApplied(fields).flatMap(serialsOf)],
         hasNic: fields['network.enabled'] === 'true',
       },
       writtenAt: '0',
@@ -31,6 +34,10 @@ export function keptMemoryOf(
     ...(isSettled ? {} : { unsettledOnBoot: HOST.bootId }),
   };
   return { state: 'ready', manifest, isSettled };
+}
+
+function serialsOf({ overlay }: VolumeMount, at: number): readonly string[] {
+  return overlay ? [volumeSerial(at), layerSerial(at)] : [volumeSerial(at)];
 }
 
 /** In standby, its memory on disk and on record. */

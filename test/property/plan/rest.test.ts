@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { isRecorded } from '../../../src/plan/plan.ts';
 import { statusOf } from '../../../src/plan/status.ts';
 import type { Plan } from '../../../src/plan/verdict.ts';
+import { mountsApplied, volumeSeen } from '../../../src/plan/volumes.ts';
 import { changesAtRestart } from '../../../src/plan/wishes.ts';
 import type { World } from '../../../src/plan/world.ts';
 import { anyHistory, anyTemper, goodTemper, live, ROUNDS } from '../../support/any-history.ts';
+import { volumeReasons } from '../../support/any-volumes.ts';
 import { anyWanted, anyWorld } from '../../support/any-world.ts';
 import { elapse, hostOf, pass, settle } from '../../support/simulated-host.ts';
 import type { Temper } from '../../support/simulated-host.ts';
@@ -13,9 +15,10 @@ import { keptMemoryOf } from '../../support/standby-worlds.ts';
 import { freshWorld, NOW, STARTED, wanted } from '../../support/worlds.ts';
 
 /** What only somebody else can change keeps an instance waiting, and nothing of ours does. */
-function isHeldUpFromOutside({ host, desired, machine, record }: World, { reason }: Plan): boolean {
+function isHeldUpFromOutside(world: World, { reason }: Plan): boolean {
+  const { host, desired, machine, record } = world;
   if (desired.is !== 'wanted') return false;
-  const reasons = new Set<string>();
+  const reasons = new Set<string>(volumeReasons(world));
   if (machine.state === 'unknown') reasons.add('Unreachable');
   if (host.missingTools.length > 0) reasons.add('ToolMissing');
   if (host.kernel.state === 'missing' || host.drivers.qemu?.problem !== undefined)
@@ -132,10 +135,13 @@ describe('rest', { timeout: 60_000 }, () => {
 });
 
 /** What cannot go on from here, and is kept for the user to say, is no matter of the host's. */
-function fitting({ standby, record, overlay }: World): World['standby'] {
+function fitting({ standby, record, overlay, volumes = {} }: World): World['standby'] {
   const run = record === 'absent' ? undefined : record.run;
   if (standby.state !== 'ready' || run === undefined) return standby;
-  return overlay.state === 'absent' ? { state: 'absent' } : keptMemoryOf(run);
+  const isWhole = mountsApplied(run.applied.fields).every(
+    ({ volume }) => volumeSeen({ volumes }, volume)?.disk.state === 'ready',
+  );
+  return overlay.state === 'absent' || !isWhole ? { state: 'absent' } : keptMemoryOf(run);
 }
 
 function answering({ machine }: World): World['machine'] {
