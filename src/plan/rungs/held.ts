@@ -29,6 +29,11 @@ function mediationKept(world: KnownWorld): Mediation | undefined {
   const held = heldPolicy(world);
   const ports = held === undefined ? {} : { ports: held.ports };
   if (guard.state === 'guarded') return guard.mediation && { mode: guard.mediation.mode, ...ports };
-  const wasMediated = held !== undefined || fieldsOfOpenRun(world.record)?.[EGRESS_FIELD] === 'true';
+  const { record } = world;
+  // By the proxy, by its start, or by the note that goes before every policy: it may have been switched on since.
+  const wasMediated =
+    held !== undefined ||
+    fieldsOfOpenRun(record)?.[EGRESS_FIELD] === 'true' ||
+    record.credentials !== undefined;
   return wasMediated ? { mode: 'all', ...ports } : undefined;
 }
