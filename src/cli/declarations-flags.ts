@@ -29,7 +29,7 @@ export function takeDeclarations<T extends DeclarationsFlags>(
 ): { readonly declarations: DeclarationsPlace; readonly others: Omit<T, keyof DeclarationsFlags> } {
   const { watch = [], pruneAll = false, kubernetes = false, kubeconfig, context, ...others } = flags;
   const declarations = kubernetes
-    ? clusterOf(watch.length > 0 || pruneAll, kubeconfig, context)
+    ? clusterOf({ watch, pruneAll }, kubeconfig, context)
     : directoriesOf(watch, pruneAll, kubeconfig ?? context);
   return { declarations, others };
 }
@@ -46,8 +46,13 @@ function directoriesOf(watch: readonly string[], pruneAll: boolean, cluster?: st
   };
 }
 
-function clusterOf(hasDirectories: boolean, path?: string, context?: string): DeclarationsPlace {
-  if (hasDirectories) throw usageFault('--kubernetes and --watch are two sources: choose one');
+function clusterOf(
+  { watch, pruneAll }: { readonly watch: readonly string[]; readonly pruneAll: boolean },
+  path?: string,
+  context?: string,
+): DeclarationsPlace {
+  if (watch.length > 0) throw usageFault('--kubernetes and --watch are two sources: choose one');
+  if (pruneAll) throw usageFault('--prune-all is for directories: leave it out with --kubernetes');
   if (path === undefined && context !== undefined)
     throw usageFault('--context belongs to a --kubeconfig: give it too');
   if (path === undefined) return { in: 'cluster' };

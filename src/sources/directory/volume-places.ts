@@ -11,7 +11,7 @@ export type VolumePlace = { readonly root: string; readonly files: readonly stri
  */
 export type VolumePlaces = {
   readonly all: ReadonlyMap<Subject, VolumePlace>;
-  /** The file was damaged: of a Volume that is not in `all` nobody can say that it was deleted. */
+  /** The file was damaged, or a part of it: of a Volume that is not in `all` nobody can say that it was deleted. */
   readonly isDamaged: boolean;
   /** Durable when it resolves. */
   write(subject: Subject, place: VolumePlace): Promise<void>;
@@ -20,8 +20,8 @@ export type VolumePlaces = {
 
 export async function openVolumePlaces(stateDir: string): Promise<VolumePlaces> {
   const path = `${stateDir}/declarations/volumes.json`;
-  const read = placesIn(await readIfThere(path));
-  const all = new Map(read);
+  const { places, isDamaged } = placesIn(await readIfThere(path));
+  const all = new Map(places);
   let last = Promise.resolve();
   const save = (): Promise<void> => {
     last = last
@@ -34,7 +34,7 @@ export async function openVolumePlaces(stateDir: string): Promise<VolumePlaces> 
   };
   return {
     all,
-    isDamaged: read === undefined,
+    isDamaged,
     write: async (subject, place) => {
       all.set(subject, place);
       await save();
@@ -45,16 +45,22 @@ export async function openVolumePlaces(stateDir: string): Promise<VolumePlaces> 
   };
 }
 
-/** Undefined for a file that is there and cannot be understood. */
-function placesIn(text: string | undefined): readonly (readonly [Subject, VolumePlace])[] | undefined {
-  if (text === undefined) return [];
-  const value = parsed(text);
-  if (!isMapping(value)) return undefined;
-  return Object.entries(value).flatMap(([subject, place]) => {
+type Read = {
+  readonly places: readonly (readonly [Subject, VolumePlace])[];
+  readonly isDamaged: boolean;
+};
+
+/** Damaged: there, and not understood to its last entry. */
+function placesIn(text: string | undefined): Read {
+  const value = text === undefined ? {} : parsed(text);
+  if (!isMapping(value)) return { places: [], isDamaged: true };
+  const entries = Object.entries(value);
+  const places = entries.flatMap(([subject, place]) => {
     const root = textAt(place, ['root']);
     const files = listOf(valueAt(place, ['files'])).filter((file) => typeof file === 'string');
     return isVolume(subject) && root !== undefined ? [[subject, { root, files }] as const] : [];
   });
+  return { places, isDamaged: places.length < entries.length };
 }
 
 function isVolume(text: string): text is `Volume/${string}` {

@@ -65,6 +65,7 @@ test.each([
   [['--watch', 'd', '--upstream-network', '0.0.0.0/0'], 'wider than any private network'],
   [['--watch', 'd', '--upstream-host', 'api.example.com'], 'NAME=ADDRESS'],
   [['--watch', 'd', '--kubernetes'], 'two sources'],
+  [['--kubernetes', '--prune-all'], '--prune-all is for directories'],
   [['--watch', 'd', '--kubeconfig', 'f'], 'belong to --kubernetes'],
   [['--kubernetes', '--context', 'c'], 'belongs to a --kubeconfig'],
   [['--watch', 'd', '--upstream-host', 'https://a.b=10.0.0.1'], 'scheme'],

@@ -108,11 +108,14 @@ test('a removal while no controller ran is a removal', async () => {
   await until('gone');
 });
 
-test('with the memory of places damaged, nobody can say that a volume is gone', async () => {
+test.each([
+  ['all of it', '{"half'],
+  ['one entry', '{"Volume/default/data": {"file": "web.yaml"}}'],
+])('with the memory of places damaged, nobody can say that a volume is gone: %s', async (_, text) => {
   await place.write('web.yaml', instanceYaml('web'));
   await place.open();
   await place.close();
-  await writeFile(`${place.state}/declarations/volumes.json`, '{"half');
+  await writeFile(`${place.state}/declarations/volumes.json`, text);
   await place.open();
   expect(declared()).toMatchObject({ is: 'held', refused: { reason: 'SourceLost' } });
 });
