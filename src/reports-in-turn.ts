@@ -1,6 +1,7 @@
 import type { InstanceEvent } from './api/reported.ts';
 import type { InstanceKey } from './machine/ids.ts';
 import type { Source } from './sources/source.ts';
+import { openTurns } from './storage/turns.ts';
 
 /** A source to which more than one voice speaks. */
 export type SharedSource = {
@@ -14,16 +15,7 @@ export type SharedSource = {
  * older status and ends later would take a newer one back.
  */
 export function reportsInTurn(source: Source): SharedSource {
-  const last = new Map<InstanceKey, Promise<void>>();
-  const inTurn = (key: InstanceKey, work: () => Promise<void>): Promise<void> => {
-    const mine = (last.get(key) ?? Promise.resolve()).then(work, work);
-    last.set(key, mine);
-    const done = (): void => {
-      if (last.get(key) === mine) last.delete(key);
-    };
-    mine.then(done, done);
-    return mine;
-  };
+  const inTurn = openTurns();
   return {
     source: {
       start: (notify) => source.start(notify),

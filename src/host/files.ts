@@ -72,11 +72,16 @@ async function replaceThrough(
 
 /** Makes a rename or a new name in this directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
+  await syncFile(path);
+}
+
+/** Makes what is in the file durable, its name not. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
   try {
-    await directory.sync();
+    await file.sync();
   } finally {
-    await directory.close();
+    await file.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, stat } from 'node:fs/promises';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { snapshotPathsAt } from '../machine/snapshot-paths.ts';
 import type { SnapshotPaths } from '../machine/snapshot-paths.ts';
@@ -15,6 +15,7 @@ import {
   statIfThere,
   syncDirectory,
   writeAtomically,
+  syncFile,
 } from './files.ts';
 
 /** What lies there. A directory without a manifest is none: it is being removed. */
@@ -91,15 +92,6 @@ export async function unsettleSnapshot(paths: SnapshotPaths, bootId: string): Pr
   const seen = await readSnapshot(paths, bootId);
   if (seen.state !== 'ready' || !seen.isSettled) return;
   await writeAtomically(paths.manifest, manifestText({ ...seen.manifest, unsettledOnBoot: bootId }));
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function damageOf(paths: SnapshotPaths, { memory }: SnapshotManifest): Promise<string | undefined> {

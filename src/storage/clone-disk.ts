@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, open, rename } from 'node:fs/promises';
+import { chmod, chown, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cloneFile } from '../host/clone-file.ts';
 import { orDiskFull } from '../host/disk-space.ts';
-import { removeFile, statIfThere, syncDirectory } from '../host/files.ts';
+import { removeFile, statIfThere, syncDirectory, syncFile } from '../host/files.ts';
 import type { MachineDisk, Owner } from '../machine/machine.ts';
 import { TEMPORARY_PREFIX } from './overlay.ts';
 
@@ -34,14 +34,5 @@ export async function copyWritableDisks(disks: readonly MachineDisk[], directory
     await cloneFile(path, `${directory}/${serial}.img`);
     await chmod(`${directory}/${serial}.img`, 0o400);
     await chown(`${directory}/${serial}.img`, 0, 0);
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
