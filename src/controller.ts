@@ -71,6 +71,7 @@ export function openController(
   ring.connect(bellsFor(workshops, source, names, heartbeat));
   const housekeeping = openHousekeeping(hands, tender, log);
   let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
   return {
     settled: () => heartbeat.settled(),
     wake: (key) => {
@@ -88,12 +89,15 @@ export function openController(
       source.volumes?.onChange(() => {
         tender.ring();
       });
-      await housekeeping();
+      if (!isClosed) await housekeeping();
+      // Closed while the source was waited for: nothing is begun any more.
+      if (isClosed) return;
       const keys = new Set([...source.keys(), ...workshops.storage.records().map(({ key }) => key)]);
       for (const key of keys) heartbeat.wake(key);
       timer = setInterval(() => void housekeeping(), settings.collectMs ?? COLLECT_MS);
     },
     close: async (graceMs) => {
+      isClosed = true;
       clearInterval(timer);
       await heartbeat.close(graceMs);
       await tender.settled();

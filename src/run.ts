@@ -70,7 +70,8 @@ export async function runController(options: RunOptions, context: RunContext): P
   const serving = await openDoors(options, context, { workshops, source, metrics, log });
   stack.defer(() => serving.close());
   stack.defer(() => controller.close(DRAIN_MS));
-  await controller.start();
+  // A cluster that cannot be reached is waited for without end: whoever ends us does not.
+  if (!(await Promise.race([controller.start().then(() => true), aborted(context.signal)]))) return 0;
   serving.isReady();
   log.info(
     { version: context.version, declarations: options.declarations, stateDir: options.stateDir },
@@ -195,9 +196,11 @@ function outcomeOf(
 
 function aborted(signal: AbortSignal): Promise<false> {
   return new Promise((resolve) => {
-    signal.addEventListener('abort', () => {
+    const end = (): void => {
       resolve(false);
-    });
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
   });
 }
 
