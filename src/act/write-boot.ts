@@ -1,4 +1,3 @@
-import { HypemanError } from '../errors.ts';
 import { writeBootArchive } from '../guest/boot-archive.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { Fields } from '../machine/record.ts';
@@ -7,6 +6,7 @@ import { ENV_FIELD_PREFIX } from '../plan/fields.ts';
 import { environmentDigests } from '../secrets/environment.ts';
 import { guestEnvironment } from '../secrets/guest-environment.ts';
 import type { Hands } from './hands.ts';
+import { recordFor, valuesChanged, valuesMissing } from './planned-values.ts';
 
 /**
  * Writes what init reads at boot. The plan names the environment by digests; the values are fetched
@@ -16,27 +16,18 @@ export async function writeBoot(
   hands: Hands,
   { key, boot, fields, disguise }: Extract<Action, { kind: 'write-boot' }>,
 ): Promise<void> {
-  const record = hands.storage.recordOf(key);
-  if (record === undefined)
-    throw new HypemanError('bug', 'RecordMissing', `no record of ${key} to boot from`);
+  const { identity } = recordFor(hands, key, 'to boot from');
   const environment = await hands.environmentOf(key);
-  if (environment.is === 'missing')
-    throw new HypemanError('transient', environment.reason, environment.message);
+  if (environment.is === 'missing') throw valuesMissing(environment);
   const values = guestEnvironment(environment.values, disguise);
-  const digests = environmentDigests(values, record.identity.salt);
-  if (!sameEnvironment(digests, fields))
-    throw new HypemanError(
-      'transient',
-      'EnvironmentChanged',
-      'the environment changed since it was looked at',
-    );
+  if (!sameEnvironment(environmentDigests(values, identity.salt), fields)) throw valuesChanged();
   await writeBootArchive({
     base: await hands.baseInitrd(),
     paths: pathsFor(hands.roots, boot.id),
     boot,
     env: values,
     fields,
-    owner: record.identity.owner,
+    owner: identity.owner,
   });
 }
 

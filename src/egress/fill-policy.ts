@@ -1,4 +1,5 @@
 import type { PolicyShape } from '../machine/egress.ts';
+import type { DeclaredEnvironment } from '../secrets/environment.ts';
 import { Secret } from '../secrets/secret.ts';
 import { LONGEST_VALUE } from './control/policy-text.ts';
 import { LONGEST_LINE } from './control/words.ts';
@@ -18,8 +19,15 @@ const MOST_CHARACTERS = LONGEST_LINE / 4;
 /**
  * Puts the values of the declared environment into a policy. One line break at the end of a value, as files
  * have it, is taken off. A value that is missing, blank or no header value is told by its variable's name alone.
+ * A policy that needs no value is not held up by an environment that cannot be had: least of all that credentials
+ * are taken away.
  */
-export function fillPolicy(shape: PolicyShape, values: Readonly<Record<string, Secret>>): Filled {
+export function fillPolicy(shape: PolicyShape, environment: DeclaredEnvironment): Filled {
+  if (shape.grants.length === 0) return { is: 'ready', policy: { ...shape, grants: [] } };
+  return environment.is === 'missing' ? environment : filledWith(shape, environment.values);
+}
+
+function filledWith(shape: PolicyShape, values: Readonly<Record<string, Secret>>): Filled {
   const grants: Policy['grants'][number][] = [];
   let characters = 0;
   for (const { sourceEnv, ...rest } of shape.grants) {

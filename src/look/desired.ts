@@ -45,9 +45,7 @@ function credentialsFrom(
   environment: DeclaredEnvironment,
   salt: string,
 ): CredentialsState {
-  // What needs no value is not held up by one that is missing: least of all that credentials are taken away.
-  if (environment.is === 'missing' && shape.grants.length > 0) return environment;
-  const filled = fillPolicy(shape, environment.is === 'ready' ? environment.values : {});
+  const filled = fillPolicy(shape, environment);
   if (filled.is === 'missing') return filled;
   const { policy } = filled;
   const digests: Record<string, string> = {};

@@ -29,7 +29,7 @@ const SHAPE: PolicyShape = {
 };
 
 function revisionWith(value: string): string {
-  const filled = fillPolicy(SHAPE, { REAL: new Secret(value) });
+  const filled = fillPolicy(SHAPE, { is: 'ready', values: { REAL: new Secret(value) } });
   if (filled.is !== 'ready') throw new Error(filled.message);
   return revisionOf(filled.policy, IDENTITY.salt);
 }

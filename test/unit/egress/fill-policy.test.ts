@@ -31,7 +31,7 @@ function shapeOf(...grants: readonly Partial<GrantShape>[]): PolicyShape {
 }
 
 function filledWith(value: string, format = GRANT.format): Filled {
-  return fillPolicy(shapeOf({ format }), { OPENAI_KEY: new Secret(value) });
+  return fillPolicy(shapeOf({ format }), { is: 'ready', values: { OPENAI_KEY: new Secret(value) } });
 }
 
 function valueIn(filled: Filled): string | undefined {
@@ -72,7 +72,9 @@ test.each([
 test.each(['OPENAI_KEY', 'constructor', '__proto__'])(
   'a variable %s that nobody declared is missing',
   (name) => {
-    expect(fillPolicy(shapeOf({ sourceEnv: name }), {})).toMatchObject({ reason: 'KeyMissing' });
+    expect(fillPolicy(shapeOf({ sourceEnv: name }), { is: 'ready', values: {} })).toMatchObject({
+      reason: 'KeyMissing',
+    });
   },
 );
 
@@ -96,8 +98,10 @@ test('all values together fit into one message, or it is told', () => {
   const grants = (count: number) =>
     Array.from({ length: count }, (_, at) => ({ header: `x-${at}`, format: '${value}' }));
   const values = { OPENAI_KEY: new Secret('"'.repeat(LONGEST_VALUE)) };
-  const fits = fillPolicy(shapeOf(...grants(16)), values);
+  const fits = fillPolicy(shapeOf(...grants(16)), { is: 'ready', values });
   if (fits.is !== 'ready') throw new Error(fits.message);
   expect(Buffer.byteLength(JSON.stringify(policyText(fits.policy)))).toBeLessThan(LONGEST_LINE - 4096);
-  expect(fillPolicy(shapeOf(...grants(17)), values)).toMatchObject({ reason: 'ValueInvalid' });
+  expect(fillPolicy(shapeOf(...grants(17)), { is: 'ready', values })).toMatchObject({
+    reason: 'ValueInvalid',
+  });
 });
