@@ -31,7 +31,7 @@ import {
 } from './rungs/restore.ts';
 import { machineSuspended } from './rungs/standby.ts';
 import { stateWanted } from './rungs/state-wanted.ts';
-import { isSuspended } from './suspended.ts';
+import { isSuspended, mayRun } from './suspended.ts';
 import { restartAnswered, updated } from './rungs/update.ts';
 import { restartDue } from './rungs/restart-due.ts';
 import { volumesFree, volumesMade } from './rungs/volumes.ts';
@@ -123,7 +123,7 @@ function whileSuspended(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
 function whileDown(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
   return (world) => {
     const { machine } = world;
-    if (isSuspended(world) || (machine.state !== 'absent' && machine.state !== 'created')) return met;
+    if (isSuspended(world) || mayRun(world)) return met;
     const verdict = rung(world);
     if (machine.state === 'absent' || verdict.is !== 'unmet') return verdict;
     if (verdict.actions.every(({ kind }) => kind === 'start-machine')) return verdict;

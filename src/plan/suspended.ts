@@ -21,6 +21,11 @@ export function hasMachine(world: KnownWorld): boolean {
   return world.machine.state !== 'absent' || isSuspended(world);
 }
 
+/** A machine is there, and was let run: its guest may send, whatever it says. */
+export function mayRun({ machine }: Pick<KnownWorld, 'machine'>): boolean {
+  return machine.state !== 'absent' && machine.state !== 'created';
+}
+
 /** The memory of its run was kept, and is no more, without anybody's wish. */
 export function isMemoryLost({ run, stopping }: InstanceRecord): boolean {
   return run?.standby?.is === 'suspended' && stopping === undefined;

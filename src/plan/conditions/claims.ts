@@ -13,12 +13,12 @@ import { upToDateClaim } from './up-to-date.ts';
  * are declared, and Reconciling or Stalled while true.
  */
 export function claimsOf(world: World, outcome: Outcome): readonly Claim[] {
+  const mediation = [...egressClaims(world), ...credentialsClaims(world)];
   return [
-    readyClaim(world, outcome),
+    readyClaim(world, outcome, mediation),
     runningClaim(world),
     upToDateClaim(world),
-    ...egressClaims(world),
-    ...credentialsClaims(world),
+    ...mediation,
     ...progressClaims(world, outcome),
   ];
 }

@@ -1,5 +1,6 @@
 import { heldPolicy, isPolicyCurrent } from '../mediation.ts';
 import { isRecorded } from '../plan.ts';
+import { mayRun } from '../suspended.ts';
 import { isNetworked } from '../wishes.ts';
 import type { World, Wanted } from '../world.ts';
 import type { Claim } from './claim.ts';
@@ -36,8 +37,7 @@ function missing(world: World, { reason, message }: Missing): Claim {
 
 /** No guest runs that could use one. */
 function isIdle(world: World): boolean {
-  const { state } = world.machine;
-  return state === 'absent' || state === 'created' || (isRecorded(world) && !isNetworked(world));
+  return !mayRun(world) || (isRecorded(world) && !isNetworked(world));
 }
 
 function not(reason: string, message: string): Claim {

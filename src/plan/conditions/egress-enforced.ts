@@ -1,5 +1,6 @@
 import { heldPolicy, isSameMediation, mediationWanted } from '../mediation.ts';
 import { isRecorded } from '../plan.ts';
+import { mayRun } from '../suspended.ts';
 import { trustOf } from '../trust.ts';
 import { isNetworked } from '../wishes.ts';
 import type { RecordedWorld, World } from '../world.ts';
@@ -43,10 +44,6 @@ function claimFor(world: RecordedWorld): Claim {
 
 function without(problem: string): Claim {
   return not('ProxyUnavailable', `what should pass the egress proxy is refused: ${problem}`);
-}
-
-function mayRun({ machine }: World): boolean {
-  return machine.state !== 'absent' && machine.state !== 'created';
 }
 
 function not(reason: string, message: string): Claim {

@@ -5,18 +5,21 @@ import { isInStandby, ownRecord, programRuns } from '../run-state.ts';
 import type { World } from '../world.ts';
 import type { Claim } from './claim.ts';
 import { claim } from './claim.ts';
-import { credentialsClaims } from './credentials-synced.ts';
-import { egressClaims } from './egress-enforced.ts';
 
-/** True: the declared state is reached, and for Running the program runs, mediated as declared. Else: the step that is due, and why. */
-export function readyClaim(world: World, outcome: Outcome): Claim {
+/**
+ * True: the declared state is reached, and for Running the program runs, mediated as declared: `mediation` is what is
+ * claimed of that. Else: the step that is due, and why.
+ */
+export function readyClaim(world: World, outcome: Outcome, mediation: readonly Claim[]): Claim {
   const { reason, message } = outcome.is === 'planned' ? outcome.plan : outcome.failure;
   if (outcome.is === 'failed' && outcome.failure.fate === 'bug')
     return claim('Ready', 'Unknown', reason, message);
-  return reachedClaim(world) ?? claim('Ready', isUnclear(world) ? 'Unknown' : 'False', reason, message);
+  return (
+    reachedClaim(world, mediation) ?? claim('Ready', isUnclear(world) ? 'Unknown' : 'False', reason, message)
+  );
 }
 
-function reachedClaim(world: World): Claim | undefined {
+function reachedClaim(world: World, mediation: readonly Claim[]): Claim | undefined {
   if (world.desired.is === 'gone')
     return claim('Ready', 'False', 'Deleting', 'the instance is being removed');
   if (world.desired.is === 'held') return undefined;
@@ -26,19 +29,19 @@ function reachedClaim(world: World): Claim | undefined {
     case 'Standby':
       return isPutAway(world) ? claim('Ready', 'True', 'Standby', 'in standby, as declared') : undefined;
     case 'Running':
-      return runs(world);
+      return runs(world, mediation);
   }
 }
 
-function runs(world: World): Claim | undefined {
+function runs(world: World, mediation: readonly Claim[]): Claim | undefined {
   if (!programRuns(world) || ownRecord(world)?.run?.standby !== undefined) return undefined;
-  return egressShortfall(world) ?? claim('Ready', 'True', 'ProgramRunning', 'the program runs');
+  return shortfall(world, mediation) ?? claim('Ready', 'True', 'ProgramRunning', 'the program runs');
 }
 
 /** A rotation under way is none: until the proxy has the new value, it has one that was declared. */
-function egressShortfall(world: World): Claim | undefined {
+function shortfall(world: World, mediation: readonly Claim[]): Claim | undefined {
   if (!isRecorded(world) || policyWanted(world) === undefined) return undefined;
-  const lacking = [...egressClaims(world), ...credentialsClaims(world)].find(
+  const lacking = mediation.find(
     ({ type, status, reason }) =>
       status === 'False' && !(type === 'CredentialsSynced' && reason === 'Pending'),
   );

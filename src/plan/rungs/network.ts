@@ -1,6 +1,7 @@
+import type { Mediation } from '../../machine/egress.ts';
 import type { NetworkState } from '../../machine/network.ts';
 import { heldPolicy, isSameMediation, mediationWanted } from '../mediation.ts';
-import type { Rung } from '../verdict.ts';
+import type { Rung, Verdict } from '../verdict.ts';
 import { met, unmet } from '../verdict.ts';
 import { isNetworked } from '../wishes.ts';
 import type { KnownWorld, RecordedWorld } from '../world.ts';
@@ -23,16 +24,23 @@ export const tapUp: Rung<RecordedWorld> = (world) => {
  * While there is no proxy, what it would get is refused.
  */
 export const tapGuarded: Rung<RecordedWorld> = (world) => {
-  const { network, record } = world;
-  if (!isNetworked(world) || network.tap.state === 'absent') return met;
-  const mediation = mediationWanted(world);
-  if (network.guard.state === 'guarded' && isSameMediation(network.guard.mediation, mediation)) return met;
-  return unmet('Preparing', PREPARING, {
+  if (!isNetworked(world) || world.network.tap.state === 'absent') return met;
+  return guardedAs(world, mediationWanted(world), PREPARING);
+};
+
+/** The tap is guarded, and what comes out of it mediated as given: without, not at all. */
+export function guardedAs(
+  { network: { guard }, record }: KnownWorld,
+  mediation: Mediation | undefined,
+  message: string,
+): Verdict {
+  if (guard.state === 'guarded' && isSameMediation(guard.mediation, mediation)) return met;
+  return unmet('Preparing', message, {
     kind: 'guard-tap',
     identity: record.identity,
     ...(mediation === undefined ? {} : { mediation }),
   });
-};
+}
 
 /**
  * Before anything else under a machine that runs: no guest is without rules, and none is sent to ports that the
