@@ -4,6 +4,7 @@ import { boundConsoles, collectLeftovers } from './act/collect.ts';
 import type { Hands } from './act/hands.ts';
 import { openLook } from './look/look.ts';
 import { nameOf, namespaceOf } from './machine/ids.ts';
+import { volumesHeldBy } from './machine/volume.ts';
 import type { InstanceId, InstanceKey, VolumeKey } from './machine/ids.ts';
 import type { Action } from './plan/action.ts';
 import { openHeartbeat } from './reconcile/heartbeat.ts';
@@ -135,8 +136,9 @@ function portsOf(
     look: openLook({ ...workshops, declarations: source, newId, newSalt, now: Date.now }),
     act: async (action: Action, signal) => {
       if (action.kind === 'write-record') names.set(action.record.identity.id, action.record.key);
+      const isOfVolumes = changesVolumes(action, workshops.storage);
       await act(action, signal);
-      if (CHANGES_VOLUMES.has(action.kind)) tender.ring();
+      if (isOfVolumes) tender.ring();
       if (action.kind === 'forget-instance') names.delete(action.identity.id);
     },
     report: openVoice(source, Date.now, announce),
@@ -144,9 +146,14 @@ function portsOf(
   };
 }
 
-/** A run begins or ends with a record; what it had goes with the last word of it. */
+/** A run begins or ends with a record; what it had goes with the last word of it. Asked before it is done. */
+function changesVolumes(action: Action, storage: Pick<Workshops['storage'], 'recordOf'>): boolean {
+  if (action.kind !== 'write-record') return CHANGES_VOLUMES.has(action.kind);
+  const records = [storage.recordOf(action.record.key), action.record];
+  return records.some((record) => record !== undefined && volumesHeldBy(record).length > 0);
+}
+
 const CHANGES_VOLUMES: ReadonlySet<Action['kind']> = new Set([
-  'write-record',
   'forget-instance',
   'create-volume',
   'grow-volume',

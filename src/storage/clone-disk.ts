@@ -1,30 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, chown, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { chmod, chown } from 'node:fs/promises';
 import { cloneFile } from '../host/clone-file.ts';
-import { orDiskFull } from '../host/disk-space.ts';
-import { removeFile, statIfThere, syncDirectory, syncFile } from '../host/files.ts';
 import type { MachineDisk, Owner } from '../machine/machine.ts';
-import { TEMPORARY_PREFIX } from './overlay.ts';
+import { makeOnce } from './make-once.ts';
 
 /** See `Snapshots.cloneDisk`. Durable, because the guest that runs on it believes that its disk is. */
 export async function cloneDisk(from: string, to: string, owner: Owner): Promise<void> {
-  if ((await statIfThere(to)) !== undefined) return;
-  const directory = dirname(to);
-  const temporary = `${directory}/${TEMPORARY_PREFIX}${randomBytes(6).toString('hex')}`;
-  try {
-    await orDiskFull(directory, 'copy a disk', async () => {
-      await cloneFile(from, temporary);
-      await chmod(temporary, 0o600);
-      await chown(temporary, owner.uid, owner.gid);
-      await syncFile(temporary);
-    });
-    await rename(temporary, to);
-  } catch (error) {
-    await removeFile(temporary);
-    throw error;
-  }
-  await syncDirectory(directory);
+  const make = async (temporary: string): Promise<void> => {
+    await cloneFile(from, temporary);
+    await chmod(temporary, 0o600);
+  };
+  await makeOnce(to, owner, { doing: 'copy a disk', make });
 }
 
 /** Copies the disks that a machine writes to, `<serial>.img` each: for whoever freezes it while it stands still. */

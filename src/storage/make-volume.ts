@@ -6,7 +6,7 @@ import { runCommand } from '../host/exec.ts';
 import { ensureDirectory, removeTree, statIfThere, syncDirectory, writeAtomically } from '../host/files.ts';
 import type { VolumeWish } from '../machine/volume.ts';
 import { makeExt4 } from './ext4-disk.ts';
-import { handOver } from './hand-over.ts';
+import { handOver } from './make-once.ts';
 import { storedVolumeText } from './stored-volume.ts';
 import type { StoredVolume } from './volumes.ts';
 

@@ -74,7 +74,7 @@ function at(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((inside, name) => (isObject(inside) ? inside[name] : undefined), value);
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

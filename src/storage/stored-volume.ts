@@ -1,5 +1,6 @@
 import { readIfThere } from '../host/files.ts';
 import { volumeId, volumeKeyOf } from '../machine/ids.ts';
+import { isObject } from './record-text.ts';
 import { directoriesIn } from './records.ts';
 import type { StoredVolume } from './volumes.ts';
 
@@ -46,10 +47,6 @@ function storedVolumeIn(text: string, directoryName: string): StoredVolume | und
     // Whatever else it may say, it does not say that data may go.
     reclaimPolicy: reclaimPolicy === 'Delete' ? 'Delete' : 'Retain',
   };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function problemOf(directory: string, why: string): LoadedVolumes['problems'][number] {

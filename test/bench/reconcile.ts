@@ -1,21 +1,14 @@
 import { createId } from '@paralleldrive/cuid2';
-import { mkdtemp, rm, truncate, writeFile, appendFile, mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openParser } from '../../src/api/parser.ts';
 import { lateBells, openController } from '../../src/controller.ts';
 import { openLog } from '../../src/log.ts';
-import { installationTag, instanceId } from '../../src/machine/ids.ts';
-import { pathsFor } from '../../src/machine/paths.ts';
-import { openAddressPool } from '../../src/network/address-pool.ts';
+import { instanceId } from '../../src/machine/ids.ts';
 import { openDirectorySource } from '../../src/sources/directory/open-directory-source.ts';
 import { readCrd } from '../../src/sources/crd.ts';
-import { openVolumes } from '../../src/storage/open-volumes.ts';
-import { openSnapshots } from '../../src/storage/open-snapshots.ts';
-import { openStorage } from '../../src/storage/open-storage.ts';
-import type { Workshops } from '../../src/workshops.ts';
-import { openFakeHost } from '../support/fake-guest.ts';
-import { fakeEgress, fakeHostFacts, fakeImages, fakeNetwork } from '../support/fake-workshops.ts';
+import { openFakeWorkshops } from '../support/fake-workshops.ts';
 import type { BenchResult, Figure } from './figures.ts';
 import { figureOf, quantileOf } from './figures.ts';
 
@@ -100,12 +93,15 @@ async function openBenchHouse(size: number): Promise<BenchHouse> {
   });
   const ring = lateBells();
   const firstActions = new Map<string, (at: number) => void>();
-  const workshops = await fakeWorkshops(roots, ring.bells.instance, (key) => {
-    firstActions.get(key)?.(performance.now());
-    firstActions.delete(key);
-  });
+  const workshops = await openFakeWorkshops({ roots, nodeName: 'bench', onChange: ring.bells.instance });
+  const { storage } = workshops;
+  const writeRecord: typeof storage.writeRecord = async (record) => {
+    firstActions.get(record.key)?.(performance.now());
+    firstActions.delete(record.key);
+    await storage.writeRecord(record);
+  };
   const controller = openController(
-    { workshops, source, ring },
+    { workshops: { ...workshops, storage: { ...storage, writeRecord } }, source, ring },
     { concurrency: 16, newId: () => instanceId(createId()) },
     log,
   );
@@ -127,44 +123,6 @@ async function openBenchHouse(size: number): Promise<BenchHouse> {
       await workshops.close();
       await source.close();
       await rm(base, { recursive: true, force: true });
-    },
-  };
-}
-
-async function fakeWorkshops(
-  roots: Workshops['roots'],
-  onChange: (id: ReturnType<typeof instanceId>) => void,
-  onRecord: (key: string) => void,
-): Promise<Workshops> {
-  const host = openFakeHost({ onMachine: onChange, onGuest: onChange });
-  const storage = await openStorage({ roots });
-  return {
-    roots,
-    tag: installationTag(roots.state),
-    // Records are real; an empty filesystem for each of 10,000 is mkfs's time, not ours.
-    storage: {
-      ...storage,
-      writeRecord: async (record) => {
-        onRecord(record.key);
-        await storage.writeRecord(record);
-      },
-      createOverlay: async (id, bytes) => {
-        const { overlay } = pathsFor(roots, id);
-        await appendFile(overlay, '');
-        await truncate(overlay, bytes);
-      },
-    },
-    volumes: await openVolumes({ roots, records: () => storage.records() }),
-    snapshots: openSnapshots({ roots, bootId: 'fake-boot' }),
-    images: fakeImages(),
-    network: fakeNetwork(),
-    egress: fakeEgress(),
-    addresses: openAddressPool({ subnet: '10.100.0.0/16' }),
-    links: host.links,
-    drivers: { qemu: host.driver },
-    hostFacts: () => Promise.resolve(fakeHostFacts(roots)),
-    close: async () => {
-      await host.close();
     },
   };
 }

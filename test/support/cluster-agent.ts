@@ -1,22 +1,15 @@
 import { createId } from '@paralleldrive/cuid2';
-import { appendFile, mkdtemp, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { lateBells, openController } from '../../src/controller.ts';
 import type { Controller } from '../../src/controller.ts';
 import { openLog } from '../../src/log.ts';
-import { installationTag, instanceId } from '../../src/machine/ids.ts';
-import { pathsFor } from '../../src/machine/paths.ts';
-import type { Roots } from '../../src/machine/paths.ts';
-import { openAddressPool } from '../../src/network/address-pool.ts';
-import { openSnapshots } from '../../src/storage/open-snapshots.ts';
-import { openStorage } from '../../src/storage/open-storage.ts';
-import { openVolumes } from '../../src/storage/open-volumes.ts';
+import { instanceId } from '../../src/machine/ids.ts';
 import type { Workshops } from '../../src/workshops.ts';
 import type { ControlPlane } from './cluster-control-plane.ts';
 import { listen, NODE } from './cluster-stage.ts';
 import type { Listening } from './cluster-stage.ts';
-import { openFakeHost } from './fake-guest.ts';
-import { fakeEgress, fakeHostFacts, fakeImages, fakeNetwork } from './fake-workshops.ts';
+import { openFakeWorkshops } from './fake-workshops.ts';
 
 /** A node: a hypervisor and a state directory that outlive its agents. */
 export type FakeNode = {
@@ -29,40 +22,14 @@ export async function openFakeNode(): Promise<FakeNode> {
   const base = await mkdtemp(`${tmpdir()}/hm-node-`);
   const roots = { state: `${base}/state`, run: `${base}/run` };
   const ring = lateBells();
-  const host = openFakeHost({ onMachine: ring.bells.instance, onGuest: ring.bells.instance });
+  const workshops = await openFakeWorkshops({ roots, nodeName: NODE, onChange: ring.bells.instance });
   return {
-    workshops: await fakeWorkshops(roots, host),
+    workshops,
     ring,
     close: async () => {
-      await host.close();
+      await workshops.close();
       await rm(base, { recursive: true });
     },
-  };
-}
-
-async function fakeWorkshops(roots: Roots, host: ReturnType<typeof openFakeHost>): Promise<Workshops> {
-  const storage = await openStorage({ roots });
-  return {
-    roots,
-    tag: installationTag(roots.state),
-    storage: {
-      ...storage,
-      createOverlay: async (id, bytes) => {
-        const { overlay } = pathsFor(roots, id);
-        await appendFile(overlay, '');
-        await truncate(overlay, bytes);
-      },
-    },
-    volumes: await openVolumes({ roots, records: () => storage.records() }),
-    snapshots: openSnapshots({ roots, bootId: 'fake-boot' }),
-    images: fakeImages(),
-    network: fakeNetwork(),
-    egress: fakeEgress(),
-    addresses: openAddressPool({ subnet: '10.100.0.0/16' }),
-    links: host.links,
-    drivers: { qemu: host.driver },
-    hostFacts: () => Promise.resolve({ ...fakeHostFacts(roots), nodeName: NODE }),
-    close: () => Promise.resolve(),
   };
 }
 

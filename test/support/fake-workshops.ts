@@ -1,12 +1,64 @@
+import { appendFile, truncate } from 'node:fs/promises';
 import type { Egress, InForce } from '../../src/egress/egress.ts';
 import type { ImageStore } from '../../src/images/image-store.ts';
+import { installationTag } from '../../src/machine/ids.ts';
+import type { InstanceId } from '../../src/machine/ids.ts';
 import type { Shaping } from '../../src/machine/network.ts';
+import { pathsFor } from '../../src/machine/paths.ts';
 import type { Roots } from '../../src/machine/paths.ts';
+import { openAddressPool } from '../../src/network/address-pool.ts';
 import type { Network } from '../../src/network/network.ts';
 import type { HostFacts } from '../../src/plan/world.ts';
+import { openSnapshots } from '../../src/storage/open-snapshots.ts';
+import { openStorage } from '../../src/storage/open-storage.ts';
+import { openVolumes } from '../../src/storage/open-volumes.ts';
+import type { Workshops } from '../../src/workshops.ts';
+import { openFakeHost } from './fake-guest.ts';
+
+export type FakeWorkshopsOptions = {
+  readonly roots: Roots;
+  readonly nodeName: string;
+  /** Something may have changed with a machine or its guest. */
+  readonly onChange: (id: InstanceId) => void;
+};
+
+/** Real records, volumes and snapshots; a fake hypervisor, image store, network and proxy. */
+export async function openFakeWorkshops({
+  roots,
+  nodeName,
+  onChange,
+}: FakeWorkshopsOptions): Promise<Workshops> {
+  const host = openFakeHost({ onMachine: onChange, onGuest: onChange });
+  const storage = await openStorage({ roots });
+  return {
+    roots,
+    tag: installationTag(roots.state),
+    // An empty filesystem for each of 10,000 is mkfs's time, not ours.
+    storage: {
+      ...storage,
+      createOverlay: async (id, bytes) => {
+        const { overlay } = pathsFor(roots, id);
+        await appendFile(overlay, '');
+        await truncate(overlay, bytes);
+      },
+    },
+    volumes: await openVolumes({ roots, records: () => storage.records() }),
+    snapshots: openSnapshots({ roots, bootId: BOOT_ID }),
+    images: fakeImages(),
+    network: fakeNetwork(),
+    egress: fakeEgress(),
+    addresses: openAddressPool({ subnet: '10.100.0.0/16' }),
+    links: host.links,
+    drivers: { qemu: host.driver },
+    hostFacts: () => Promise.resolve(fakeHostFacts(roots, nodeName)),
+    close: () => host.close(),
+  };
+}
+
+const BOOT_ID = 'fake-boot';
 
 /** A registry that has everything, at once. */
-export function fakeImages(): ImageStore {
+function fakeImages(): ImageStore {
   return {
     look: () =>
       Promise.resolve({
@@ -22,7 +74,7 @@ export function fakeImages(): ImageStore {
 }
 
 /** A network made of sets. */
-export function fakeNetwork(): Network {
+function fakeNetwork(): Network {
   const taps = new Map<string, { guarded: boolean; shaping: Shaping }>();
   const change = (tap: string, change: Partial<{ guarded: boolean; shaping: Shaping }>): Promise<void> => {
     taps.set(tap, { guarded: false, shaping: {}, ...taps.get(tap), ...change });
@@ -74,11 +126,11 @@ export function fakeEgress(certificate = ''): Omit<Egress, 'close' | 'end'> {
 }
 
 /** A host in perfect order. */
-export function fakeHostFacts(roots: Roots): HostFacts {
+function fakeHostFacts(roots: Roots, nodeName: string): HostFacts {
   return {
     roots,
-    bootId: 'fake-boot',
-    nodeName: 'bench',
+    bootId: BOOT_ID,
+    nodeName,
     watchingSince: 0,
     defaultHypervisor: 'qemu',
     drivers: { qemu: { version: '7.2.0', accelerator: 'tcg' } },

@@ -36,6 +36,8 @@ export class PacedReports {
   readonly #parts: PacedReportsParts;
   readonly #pending = new Map<InstanceKey, Pending>();
   readonly #inFlight = new Map<InstanceKey, Promise<unknown>>();
+  /** Keys whose half second runs. */
+  readonly #passing = new Set<InstanceKey>();
   readonly #late: Errands<InstanceKey>;
 
   constructor(parts: PacedReportsParts) {
@@ -58,11 +60,11 @@ export class PacedReports {
     events: readonly InstanceEvent[],
   ): Promise<void> {
     const { key } = object;
-    const isFirst = this.last(object) === undefined;
+    const isFirst = this.#parts.statuses.last(object) === undefined;
     const overtaken = this.#pending.get(key);
     this.#pending.set(key, { object, status, events: told([...(overtaken?.events ?? []), ...events]) });
     if (isFirst || !isPassing(status)) await this.#write(key);
-    else if (overtaken === undefined) void this.#writeLate(key);
+    else void this.#writeLate(key);
   }
 
   forget(key: InstanceKey): void {
@@ -78,7 +80,10 @@ export class PacedReports {
   }
 
   async #writeLate(key: InstanceKey): Promise<void> {
+    if (this.#passing.has(key)) return;
+    this.#passing.add(key);
     await pause(this.#parts.passingMs ?? PASSING_MS);
+    this.#passing.delete(key);
     if (this.#pending.has(key)) this.#late.add(key);
   }
 

@@ -159,6 +159,15 @@ describe('reports at their pace', () => {
     await reports.close();
   });
 
+  test('what passes after a refusal is written, too, and not only what is at rest one day', async () => {
+    const { reports, written, refuse } = stage();
+    refuse(1);
+    await expect(reports.report(WEB, passing('one'), [])).rejects.toMatchObject({ reason: 'Forbidden' });
+    await reports.report(WEB, passing('two'), []);
+    await expect.poll(() => written).toEqual(['two']);
+    await reports.close();
+  });
+
   test('an instance that is forgotten is not written of any more', async () => {
     const { reports, written } = stage();
     await reports.report(WEB, passing('first'), []);
