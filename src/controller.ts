@@ -18,7 +18,11 @@ import type { Announce } from './voice.ts';
 import { baseInitrdOf, newSalt } from './workshops.ts';
 import type { Bells, Workshops } from './workshops.ts';
 
-export type ControllerSettings = HeartbeatSettings & {
+export type ControllerSettings = Omit<HeartbeatSettings, 'metrics'> & {
+  readonly metrics?: NonNullable<HeartbeatSettings['metrics']> & {
+    /** An action of a plan was done, or could not be. */
+    acted(kind: Action['kind'], result: 'success' | 'error'): void;
+  };
   readonly newId: () => InstanceId;
   /** Hears where instances stand, a line each time it changes. */
   readonly announce?: Announce;
@@ -129,9 +133,9 @@ const NO_VOLUMES: VolumeWords = {
 function portsOf(
   { workshops, source }: { readonly workshops: Workshops; readonly source: Source },
   { hands, names, tender }: Behind,
-  { newId, announce }: ControllerSettings,
+  { newId, announce, metrics }: ControllerSettings,
 ): Ports {
-  const act = openAct(hands);
+  const act = counted(openAct(hands), metrics);
   return {
     look: openLook({ ...workshops, declarations: source, newId, newSalt, now: Date.now }),
     act: async (action: Action, signal) => {
@@ -143,6 +147,20 @@ function portsOf(
     },
     report: openVoice(source, Date.now, announce),
     done: (key) => source.forget(key),
+  };
+}
+
+type Act = ReturnType<typeof openAct>;
+
+function counted(act: Act, metrics: ControllerSettings['metrics']): Act {
+  return async (action, signal) => {
+    try {
+      await act(action, signal);
+      metrics?.acted(action.kind, 'success');
+    } catch (error) {
+      metrics?.acted(action.kind, 'error');
+      throw error;
+    }
   };
 }
 

@@ -51,11 +51,12 @@ export async function runController(options: RunOptions, context: RunContext): P
   const outside = await outsideOf(options, settings.roots);
   const workshops = await openWorkshops({ ...settings, outside }, ring.bells, log);
   stack.defer(() => workshops.close());
-  const { source, tell } = reportsInTurn(await openSource(options, workshops.storage, log));
+  const metrics = openMetrics(context.version, workshops.egress);
+  const { source, tell } = reportsInTurn(await openSource(options, { workshops, metrics, log }));
   stack.defer(() => source.close());
+  metrics.instancesAre(() => source.keys().flatMap((key) => source.lastStatus(key) ?? []));
   const warnings = openEgressWarnings({ egress: workshops.egress, source, tell, log, now: Date.now });
   stack.defer(() => warnings.close());
-  const metrics = openMetrics(context.version, workshops.egress);
   const controller = openController(
     { workshops, source, ring },
     {
@@ -82,8 +83,7 @@ export async function runController(options: RunOptions, context: RunContext): P
 
 async function openSource(
   { declarations, nodeName, stateDir, runDir }: RunOptions,
-  storage: Workshops['storage'],
-  log: Logger,
+  { workshops: { storage }, metrics, log }: Omit<Behind, 'source'>,
 ): Promise<Source> {
   const parser = openParser(await readCrd(), { volumes: await readVolumeCrd() });
   if (declarations.in === 'directories') {
@@ -103,6 +103,9 @@ async function openSource(
     parser,
     log,
     onHost: () => storage.records().map(({ key }) => key),
+    onAnswer: (method, status) => {
+      metrics.answered(method, status);
+    },
   });
 }
 
@@ -129,7 +132,7 @@ type Behind = {
   readonly log: Logger;
 };
 
-/** The control socket for our own commands, and probes and metrics for everybody on loopback. */
+/** The control socket for our own commands, probes and metrics for everybody on loopback, metrics where wished. */
 async function openDoors(
   options: RunOptions,
   { version }: RunContext,
@@ -149,23 +152,22 @@ async function openDoors(
     log,
     version,
   });
-  const http =
-    options.listen === 'off'
-      ? undefined
-      : await openHttp({
-          ...options.listen,
-          metrics,
-          problems: {
-            health: () => undefined,
-            readiness: () => (started ? undefined : 'the declarations are being read'),
-          },
-        });
+  const problems = {
+    health: () => undefined,
+    readiness: () => (started ? undefined : 'the declarations are being read'),
+  };
+  const { listen, metricsListen } = options;
+  const doors = [
+    ...(listen === 'off' ? [] : [{ ...listen, flag: '--listen' as const, problems }]),
+    ...(metricsListen === 'off' ? [] : [{ ...metricsListen, flag: '--metrics-listen' as const }]),
+  ];
+  const servers = await Promise.all(doors.map((door) => openHttp({ ...door, metrics })));
   return {
     isReady: () => {
       started = true;
     },
     close: async () => {
-      await Promise.all([socket.close(), http?.close()]);
+      await Promise.all([socket, ...servers].map((door) => door.close()));
     },
   };
 }

@@ -29,6 +29,7 @@ export type RunFlags = UpstreamFlags &
     readonly concurrency: number;
     readonly resync: number;
     readonly listen: RunOptions['listen'];
+    readonly metricsListen: RunOptions['metricsListen'];
     readonly logLevel: LogLevel;
     readonly nodeName: string;
     readonly registryAuth?: string;
@@ -53,6 +54,14 @@ export function addSourceOptions(command: Command): void {
       new Option('--listen <address:port>', 'where probes and metrics are served, or off')
         .argParser(parseListen)
         .default(parseListen(LISTEN), LISTEN),
+    )
+    .addOption(
+      new Option(
+        '--metrics-listen <address:port>',
+        'where /metrics alone is served too, for a Prometheus elsewhere',
+      )
+        .argParser(parseListen)
+        .default('off'),
     )
     .addOption(
       new Option('--log-level <level>', 'what is logged')

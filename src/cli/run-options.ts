@@ -41,6 +41,8 @@ export type RunOptions = {
   readonly resyncMs: number;
   /** Where probes and metrics are served, or nowhere. */
   readonly listen: { readonly address: string; readonly port: number } | 'off';
+  /** Where metrics alone are served too: to the network, unlike `listen`. */
+  readonly metricsListen: { readonly address: string; readonly port: number } | 'off';
   readonly logLevel: LogLevel;
   readonly nodeName: string;
   /** A Docker-style config.json with registry credentials. */

@@ -9,19 +9,24 @@ export type HttpOptions = {
   readonly address: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly metrics: Metrics;
-  /** What keeps the controller from being alive, or ready; undefined when nothing does. Must be quick. */
-  readonly problems: {
-    readonly health: () => string | undefined;
-    readonly readiness: () => string | undefined;
-  };
+  /** The flag that gave the address, for the refusal of one that is taken. */
+  readonly flag: '--listen' | '--metrics-listen';
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+  /** What keeps the controller from being alive, or ready. Absent: probes are not answered here. */
+  readonly problems?: Problems;
+};
+
+/** Undefined when nothing does. Must be quick. */
+export type Problems = {
+  readonly health: () => string | undefined;
+  readonly readiness: () => string | undefined;
 };
 
 export type HttpServer = { readonly port: number; close(): Promise<void> };
 
 /**
- * `/healthz`, `/livez`, `/readyz` and `/metrics`, for probes and Prometheus. Nothing else, nothing secret,
- * and nothing that changes anything. Throws `AddressInUse` or `CannotListen`.
+ * `/healthz`, `/livez`, `/readyz` and `/metrics`, for probes and Prometheus; without `problems` only the last.
+ * Nothing else, nothing secret, and nothing that changes anything. Throws `AddressInUse` or `CannotListen`.
  */
 export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer((request, response) => {
@@ -61,21 +66,21 @@ async function answer(
   }
 }
 
-async function answerPath(options: HttpOptions, path: string, response: ServerResponse): Promise<void> {
-  switch (path) {
-    case '/healthz':
-    case '/livez':
-      sendProbe(response, options.problems.health());
-      return;
-    case '/readyz':
-      sendProbe(response, options.problems.readiness());
-      return;
-    case '/metrics':
-      send(response, 200, await options.metrics.text(), options.metrics.contentType);
-      return;
-    default:
-      send(response, 404, 'here are /healthz, /livez, /readyz and /metrics');
-  }
+async function answerPath(
+  { metrics, problems }: HttpOptions,
+  path: string,
+  response: ServerResponse,
+): Promise<void> {
+  const probe = problems === undefined ? undefined : probesOf(problems)[path];
+  if (path === '/metrics') send(response, 200, await metrics.text(), metrics.contentType);
+  else if (probe !== undefined) sendProbe(response, probe());
+  else send(response, 404, problems === undefined ? 'here is /metrics' : PATHS);
+}
+
+const PATHS = 'here are /healthz, /livez, /readyz and /metrics';
+
+function probesOf({ health, readiness }: Problems): Readonly<Record<string, () => string | undefined>> {
+  return { '/healthz': health, '/livez': health, '/readyz': readiness };
 }
 
 function sendProbe(response: ServerResponse, problem: string | undefined): void {
@@ -92,12 +97,12 @@ function send(
   response.writeHead(status, { 'content-type': type }).end(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-function cannotListen({ address, port }: HttpOptions, cause: unknown): HypemanError {
+function cannotListen({ address, port, flag }: HttpOptions, cause: unknown): HypemanError {
   if (errorCode(cause) === 'EADDRINUSE')
     return new HypemanError(
       'invalid',
       'AddressInUse',
-      `${address}:${port} is taken by another program: choose another --listen ADDR:PORT, or --listen off`,
+      `${address}:${port} is taken by another program: choose another ${flag} ADDR:PORT, or ${flag} off`,
       { cause },
     );
   return new HypemanError(

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { ReportedState } from '../api/status.ts';
+import type { InstanceStatus } from '../api/status.ts';
 import { openEgressMetrics } from './egress-metrics.ts';
 import type { AuditedEgress } from './egress-routes.ts';
+import { openInstanceMetrics } from './instance-metrics.ts';
+import { openRequestMetrics } from './request-metrics.ts';
 
 /** How one look at one instance ended; controller-runtime's words for the label `result`. */
 type ReconcileResult = 'success' | 'error' | 'requeue_after';
@@ -15,10 +17,12 @@ export type Metrics = {
   queueWaited(seconds: number): void;
   workers(active: number): void;
   reconciled(result: ReconcileResult, seconds: number): void;
-  /** All states at once; a state that is not named counts as none. */
-  instances(counts: Readonly<Partial<Record<ReportedState, number>>>): void;
-  machineStarted(): void;
-  imagePulled(result: 'success' | 'error'): void;
+  /** One action of a plan was done, or could not be. `kind` is the plan's own word. */
+  acted(kind: string, result: 'success' | 'error'): void;
+  /** Where the figures about instances are read at each scrape. */
+  instancesAre(statuses: () => readonly InstanceStatus[]): void;
+  /** An API server answered with this HTTP status; 0: it did not. `WATCH` is a method of its own. */
+  answered(method: string, status: number): void;
   /** The text exposition of Prometheus, and its content type. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -40,7 +44,8 @@ export function openMetrics(version: string, egress?: AuditedEgress): Metrics {
   const recorders = {
     ...openQueueMetrics(registers),
     ...openReconcileMetrics(registers),
-    ...openMachineMetrics(registers),
+    ...openInstanceMetrics(registers),
+    ...openRequestMetrics(registers),
   };
   new Gauge({
     name: 'hypeman_build_info',
@@ -131,40 +136,6 @@ function openReconcileMetrics(registers: Registry[]): ReconcileMetrics {
       total.inc({ ...controller, result });
       if (result === 'error') errors.inc(controller);
       seconds.observe(controller, took);
-    },
-  };
-}
-
-type MachineMetrics = Pick<Metrics, 'instances' | 'machineStarted' | 'imagePulled'>;
-
-function openMachineMetrics(registers: Registry[]): MachineMetrics {
-  const instances = new Gauge({
-    name: 'hypeman_instances',
-    help: 'Instances on this host by reported state.',
-    labelNames: ['state'],
-    registers,
-  });
-  const starts = new Counter({
-    name: 'hypeman_machine_starts_total',
-    help: 'Virtual machines started.',
-    registers,
-  });
-  const pulls = new Counter({
-    name: 'hypeman_image_pulls_total',
-    help: 'Image pulls by result.',
-    labelNames: ['result'],
-    registers,
-  });
-  return {
-    instances: (counts) => {
-      instances.reset();
-      for (const [state, count] of Object.entries(counts)) instances.set({ state }, count);
-    },
-    machineStarted: () => {
-      starts.inc();
-    },
-    imagePulled: (result) => {
-      pulls.inc({ result });
     },
   };
 }
