@@ -1,4 +1,5 @@
 import { boundLog } from '../host/bounded-log.ts';
+import { collectCgroups } from '../host/cgroups.ts';
 import { namesIn, removeTree } from '../host/files.ts';
 import { instanceId } from '../machine/ids.ts';
 import { pathsFor } from '../machine/paths.ts';
@@ -21,6 +22,7 @@ export async function collectLeftovers(hands: Hands, signal: AbortSignal): Promi
   );
   const policies = await collectPolicies(hands);
   const files = [...(await hands.storage.collect()), ...(await hands.volumes.collect())];
+  await collectCgroups();
   const images = await hands.images.collect((digest) =>
     hands.storage.records().some(({ image }) => image?.digest === digest),
   );

@@ -53,7 +53,12 @@ export async function startEgress(
   await prepare(place, outside);
   const logFrom = (await statIfThere(place.log))?.size ?? 0;
   const [program, ...args] = commandFor(place);
-  const started = await spawnDetached(program, args, { logPath: place.log, cwd: '/', bootId });
+  const started = await spawnDetached(program, args, {
+    name: place.name,
+    logPath: place.log,
+    cwd: '/',
+    bootId,
+  });
   try {
     await record(place, started.identity);
     await answerOrEnd(place, started);

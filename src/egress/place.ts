@@ -1,3 +1,4 @@
+import { installationTag } from '../machine/ids.ts';
 import type { Roots } from '../machine/paths.ts';
 
 /**
@@ -8,6 +9,8 @@ export const EGRESS_ID = 0x7fff_0000;
 
 /** Every file of the egress process, absolute. */
 export type EgressPlace = {
+  /** One on this host: what the process is called where names of several installations meet. */
+  readonly name: string;
   /** Root's: the identity of the process and its log. */
   readonly directory: string;
   readonly identity: string;
@@ -25,6 +28,7 @@ export function egressPlace(roots: Roots): EgressPlace {
   const directory = `${roots.state}/egress`;
   const socketDirectory = `${roots.run}/egress`;
   return {
+    name: `egress-${installationTag(roots.state)}`,
     directory,
     identity: `${directory}/process.json`,
     log: `${directory}/process.log`,

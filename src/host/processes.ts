@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import type { ProcessIdentity } from '../machine/machine.ts';
 import { HypemanError } from '../errors.ts';
+import { outliveContainer } from './cgroups.ts';
 import { errorCode, isAbsence, namesIn } from './files.ts';
 
 /** `/proc/sys/kernel/random/boot_id`: another one after each boot of the host (random(4)). */
@@ -68,14 +69,22 @@ export type Detached = {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
 };
 
+export type DetachedOptions = {
+  /** Of its own cgroup, where we run in a container that it must outlive; one word, never in use twice. */
+  readonly name: string;
+  readonly logPath: string;
+  readonly cwd?: string;
+  readonly bootId: string;
+};
+
 /**
- * Starts a program that outlives the controller: own session, no inherited environment or
- * descriptors, output appended to `logPath`. Core files are the caller's business (prlimit(1)).
+ * Starts a program that outlives the controller and its container: own session, own cgroup there, no inherited
+ * environment or descriptors, output appended to `logPath`. Core files are the caller's business (prlimit(1)).
  */
 export async function spawnDetached(
   program: string,
   args: readonly string[],
-  options: { readonly logPath: string; readonly cwd?: string; readonly bootId: string },
+  options: DetachedOptions,
 ): Promise<Detached> {
   const log = await open(options.logPath, 'a', 0o600);
   try {
@@ -96,9 +105,14 @@ export async function spawnDetached(
     });
     child.unref();
     const pid = child.pid ?? 0;
+    await outliveContainer(pid, options.name).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw error;
+    });
     const identity = (await identityOf(pid, options.bootId)) ?? { pid, startTime: 0, bootId: options.bootId };
     return { identity, ended };
   } catch (error) {
+    if (error instanceof HypemanError) throw error;
     const reason = errorCode(error) === 'ENOENT' ? 'ToolMissing' : 'SpawnFailed';
     throw new HypemanError('transient', reason, `cannot start ${program}`, { cause: error });
   } finally {

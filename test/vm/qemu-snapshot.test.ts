@@ -200,7 +200,7 @@ describe('the memory of a QEMU machine', () => {
     await ensureOwnedDirectory(paths.runDirectory, { uid: owner.uid, gid: owner.gid, mode: 0o750 });
     await link(paths.standby.memory, paths.memory);
     const facts = { ...(await findQemu('qemu-system-x86_64', signal)), accelerator: 'tcg' as const };
-    const place = { logPath: paths.vmmLog, bootId: stage.bootId };
+    const place = { name: machine.id, logPath: paths.vmmLog, bootId: stage.bootId };
     const { identity } = await spawnDetached(facts.program, argvFor(machine, facts, 'own'), place);
     await recordVmm(paths, identity);
     await stage.restartController();

@@ -115,7 +115,7 @@ async function spawnVmm({ machine, facts, bootId, from }: Launch): Promise<Detac
     machine.owner,
     groups,
   );
-  return spawnDetached(program, args, { logPath: machine.paths.vmmLog, cwd: '/', bootId });
+  return spawnDetached(program, args, { name: machine.id, logPath: machine.paths.vmmLog, cwd: '/', bootId });
 }
 
 /** Everything the VMM opens, so that it owns what it writes and can read the rest. */

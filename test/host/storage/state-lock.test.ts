@@ -63,7 +63,8 @@ describe('the lock on a state directory', () => {
   test('is not kept alive by a process that the holder started', async () => {
     const lock = await lockStateDirectory(roots);
     const bootId = await readBootId();
-    const detached = await spawnDetached('sleep', ['60'], { logPath: `${roots.state}/log`, bootId });
+    const options = { name: 'sleeper', logPath: `${roots.state}/log`, bootId };
+    const detached = await spawnDetached('sleep', ['60'], options);
     lock.release();
     const again = await lockStateDirectory(roots);
     again.release();
