@@ -1,5 +1,6 @@
 import { chmod, chown } from 'node:fs/promises';
 import { cloneFile } from '../host/clone-file.ts';
+import { diskPathIn } from '../machine/base.ts';
 import type { MachineDisk, Owner } from '../machine/machine.ts';
 import { makeOnce } from './make-once.ts';
 
@@ -16,8 +17,9 @@ export async function cloneDisk(from: string, to: string, owner: Owner): Promise
 export async function copyWritableDisks(disks: readonly MachineDisk[], directory: string): Promise<void> {
   for (const { serial, path, readonly } of disks) {
     if (readonly) continue;
-    await cloneFile(path, `${directory}/${serial}.img`);
-    await chmod(`${directory}/${serial}.img`, 0o400);
-    await chown(`${directory}/${serial}.img`, 0, 0);
+    const copy = diskPathIn(directory, serial);
+    await cloneFile(path, copy);
+    await chmod(copy, 0o400);
+    await chown(copy, 0, 0);
   }
 }

@@ -1,5 +1,6 @@
 import { cloneMethodIn } from '../host/clone-file.ts';
 import { ensureDirectory, namesIn, removeTree, statIfThere } from '../host/files.ts';
+import { basesIn, fillBase, notePause } from './bases.ts';
 import {
   commitSnapshot,
   discardSnapshot,
@@ -9,11 +10,10 @@ import {
 } from '../host/snapshot-files.ts';
 import { snapshotId } from '../machine/ids.ts';
 import type { InstanceId, SnapshotId } from '../machine/ids.ts';
-import type { MachineDisk } from '../machine/machine.ts';
 import { basePathsFor, basesDirectory, pathsFor } from '../machine/paths.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { SnapshotPaths } from '../machine/snapshot-paths.ts';
-import { cloneDisk, copyWritableDisks } from './clone-disk.ts';
+import { cloneDisk } from './clone-disk.ts';
 import { directoriesIn } from './records.ts';
 import type { Snapshots } from './snapshots.ts';
 
@@ -39,7 +39,10 @@ export function openSnapshots(options: {
     discardStandby: (id) => discardSnapshot(standbyOf(id)),
     basePaths: baseOf,
     base: (base) => readSnapshot(baseOf(base), bootId),
-    freezeDisks: (base, source, disks) => freezeDisks(baseOf(base), { source, disks, bootId, at: now() }),
+    bases: () => basesIn(roots, bootId),
+    fillBase,
+    freezeDisks: (base, source, fill) => freezeDisks(baseOf(base), { source, fill, bootId, at: now() }),
+    notePause: (base, ms) => notePause(baseOf(base), ms),
     settleBase: (base) => settleSnapshot(baseOf(base), bootId),
     collectBases: (isUsed) => collectBases(roots, isUsed, now()),
     cloneDisk,
@@ -50,17 +53,17 @@ async function freezeDisks(
   base: SnapshotPaths,
   frozen: {
     readonly source: InstanceId;
-    readonly disks: readonly MachineDisk[];
+    readonly fill: (directory: string) => Promise<void>;
     readonly bootId: string;
     readonly at: number;
   },
 ): Promise<void> {
-  const { source, disks, bootId, at } = frozen;
+  const { source, fill, bootId, at } = frozen;
   if ((await readSnapshot(base, bootId)).state === 'ready') return;
   const draft = await openDraft(base);
   try {
     await ensureDirectory(draft.disks);
-    await copyWritableDisks(disks, draft.disks);
+    await fill(draft.disks);
     await commitSnapshot(draft, base, { words: { version: 1, source, createdAt: at }, bootId });
   } catch (error) {
     await removeTree(draft.directory);

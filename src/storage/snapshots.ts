@@ -1,4 +1,5 @@
 import type { CloneMethod } from '../host/clone-file.ts';
+import type { Base, Origin } from '../machine/base.ts';
 import type { InstanceId, SnapshotId } from '../machine/ids.ts';
 import type { MachineDisk, Owner } from '../machine/machine.ts';
 import type { SnapshotPaths } from '../machine/snapshot-paths.ts';
@@ -19,11 +20,21 @@ export type Snapshots = {
   discardStandby(id: InstanceId): Promise<void>;
   basePaths(base: SnapshotId): SnapshotPaths;
   base(base: SnapshotId): Promise<SnapshotState>;
+  /** The bases that forks can start from now. */
+  bases(): Promise<readonly Base[]>;
+  /** Fills `disks` of a base, while nobody writes to them: copies of the writable ones, and where they are from. */
+  fillBase(directory: string, disks: readonly MachineDisk[], origin: Origin): Promise<void>;
   /**
-   * Makes a base of a stopped machine: copies of its writable disks, no memory. Only while it has no VMM.
-   * One that is there is left as it is.
+   * Makes a base of a stopped machine: what `fill` puts there, no memory. Only while it has no VMM. One that is
+   * there is left as it is.
    */
-  freezeDisks(base: SnapshotId, source: InstanceId, disks: readonly MachineDisk[]): Promise<void>;
+  freezeDisks(
+    base: SnapshotId,
+    source: InstanceId,
+    fill: (directory: string) => Promise<void>,
+  ): Promise<void>;
+  /** The source runs on: how long it stood still is told beside the base, if that is still there. */
+  notePause(base: SnapshotId, ms: number): Promise<void>;
   settleBase(base: SnapshotId): Promise<void>;
   /** Removes bases that are not used and what cut-short freezings and removals left. Returns what went. */
   collectBases(isUsed: (base: SnapshotId) => boolean): Promise<readonly string[]>;

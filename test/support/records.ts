@@ -1,3 +1,4 @@
+import type { Origin } from '../../src/machine/base.ts';
 import { instanceId, keyOf, tapNameFor } from '../../src/machine/ids.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 
@@ -23,3 +24,13 @@ export function freshRecord(name: string, changes: Partial<InstanceRecord> = {})
     ...changes,
   };
 }
+
+/** Where a base is from, of a stopped `default/source` with its overlay. */
+export const ORIGIN: Origin = {
+  version: 1,
+  instance: keyOf('default', 'source'),
+  takenAt: 1_700_000_000_000,
+  image: { reference: 'demo', digest: 'sha256:00' },
+  salt: '00'.repeat(32),
+  disks: [{ serial: 'overlay' }],
+};

@@ -14,7 +14,7 @@ import { openSnapshots } from '../../../src/storage/open-snapshots.ts';
 import { openStorage } from '../../../src/storage/open-storage.ts';
 import type { Snapshots } from '../../../src/storage/snapshots.ts';
 import { withFilesystem } from '../../support/loop-filesystem.ts';
-import { freshRecord } from '../../support/records.ts';
+import { freshRecord, ORIGIN } from '../../support/records.ts';
 
 const MIB = 1024 ** 2;
 const { id, owner } = freshRecord('web').identity;
@@ -30,10 +30,16 @@ let state: string;
 let source: string;
 const open = (bootId = 'boot', now?: () => number): Snapshots =>
   openSnapshots({ roots: { state, run: state }, bootId, ...(now === undefined ? {} : { now }) });
-const disks = (): Parameters<Snapshots['freezeDisks']>[2] => [
-  { serial: 'root', path: '/nowhere/root.erofs', readonly: true },
-  { serial: 'overlay', path: source, readonly: false },
-];
+const fill = (directory: string): Promise<void> =>
+  open().fillBase(
+    directory,
+    [
+      { serial: 'root', path: '/nowhere/root.erofs', readonly: true },
+      { serial: 'overlay', path: source, readonly: false },
+    ],
+    ORIGIN,
+  );
+const fillNothing = (): Promise<void> => Promise.resolve();
 
 beforeEach(async () => {
   state = await mkdtemp(`${tmpdir()}/hypeman-snapshots-`);
@@ -122,11 +128,11 @@ describe('a copy of a disk', () => {
 describe('a base', () => {
   test('of a stopped machine has its writable disks and nothing else, and outlives it', async () => {
     const snapshots = open();
-    await snapshots.freezeDisks(base, id, disks());
+    await snapshots.freezeDisks(base, id, fill);
     await rm(source);
     expect(await snapshots.base(base)).toMatchObject({ state: 'ready', isSettled: false });
     const { disks: frozen } = snapshots.basePaths(base);
-    expect(await readdir(frozen)).toEqual(['overlay.img']);
+    expect(await readdir(frozen)).toEqual(['origin.json', 'overlay.img']);
     expect(await allocated(`${frozen}/overlay.img`)).toBeLessThanOrEqual(3 * MIB);
     await snapshots.cloneDisk(`${frozen}/overlay.img`, `${state}/fork.img`, owner);
     expect((await stat(`${state}/fork.img`)).size).toBe(64 * MIB);
@@ -134,15 +140,18 @@ describe('a base', () => {
 
   test('that is there is left as it is', async () => {
     const snapshots = open();
-    await snapshots.freezeDisks(base, id, disks());
+    await snapshots.freezeDisks(base, id, fill);
     const before = await snapshots.base(base);
-    await snapshots.freezeDisks(base, instanceId('another'), []);
+    await snapshots.freezeDisks(base, instanceId('another'), fillNothing);
     expect(await snapshots.base(base)).toEqual(before);
   });
 
   test('is kept while it is used, and collected when it is not', async () => {
     const snapshots = open();
-    await snapshots.freezeDisks(base, id, disks());
+    await snapshots.freezeDisks(base, id, fill);
+    expect(await snapshots.bases()).toMatchObject([{ id: base, manifest: { source: id }, origin: ORIGIN }]);
+    await snapshots.notePause(base, 12.5);
+    expect(await snapshots.bases()).toMatchObject([{ origin: { ...ORIGIN, sourcePauseMs: 12.5 } }]);
     expect(await snapshots.collectBases(all)).toEqual([]);
     expect(await snapshots.collectBases(none)).toEqual([snapshots.basePaths(base).directory]);
     expect(await snapshots.base(base)).toEqual({ state: 'absent' });
@@ -159,7 +168,7 @@ describe('a base', () => {
 
   test('that could not be made leaves nothing', async () => {
     await rm(source);
-    await expect(open().freezeDisks(base, id, disks())).rejects.toThrow();
+    await expect(open().freezeDisks(base, id, fill)).rejects.toThrow();
     expect(await readdir(`${state}/snapshots`)).toEqual([]);
   });
 
