@@ -61,6 +61,7 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
   for (const { metadata, status } of await readReported(stateDir))
     statuses.set(keyOf(metadata.namespace, metadata.name), status);
   const driver = openDriver({ roots, accelerator: 'auto' }, bootId, () => undefined);
+  const images = await openImageStore({ roots, sharedGid: SHARED_GID, onChange: () => undefined });
   const settings = { roots, nodeName: hostname(), defaultHypervisor: 'qemu' } as const;
   return {
     ...bystanderEyes({
@@ -70,9 +71,13 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
     }),
     storage,
     snapshots: openSnapshots({ roots, bootId }),
-    volumes: await openVolumes({ roots, records: () => storage.records() }),
+    volumes: await openVolumes({
+      roots,
+      records: () => storage.records(),
+      unpackImage: (reference, to) => images.unpack(reference, to),
+    }),
     addresses: openAddressPool(),
-    images: await openImageStore({ roots, sharedGid: SHARED_GID, onChange: () => undefined }),
+    images,
     declarations: declarationsIn(claims, storage),
     hostFacts: openFacts(settings, { qemu: driver }, bootId),
     tag: installationTag(stateDir),

@@ -84,15 +84,14 @@ export async function openWorkshops(
   const driver = openDriver(settings, bootId, bells.instance);
   const drivers: Drivers = { qemu: driver };
   const storage = await openStorage({ roots });
-  const volumes = await openVolumes({ roots, ...recordsIn(storage), onChange: bells.volume });
-  tellUnreadable(log, [...storage.problems(), ...volumes.problems()]);
   const addresses = openAddressPool({ subnet: settings.subnet });
-  const images = await openImageStore({
-    roots,
-    sharedGid: SHARED_GID,
-    onChange: bells.image,
-    ...(settings.registryAuth === undefined ? {} : { authFile: settings.registryAuth }),
+  const images = await openImages(settings, bells);
+  const volumes = await openVolumes({
+    ...{ roots, ...recordsIn(storage) },
+    unpackImage: (reference, to) => images.unpack(reference, to),
+    onChange: bells.volume,
   });
+  tellUnreadable(log, [...storage.problems(), ...volumes.problems()]);
   const links = openGuestLinks({
     connect: (path) => connectUnix(path),
     onChange: bells.instance,
@@ -122,6 +121,11 @@ export async function openWorkshops(
       await Promise.all([volumes.close(), images.close(), network.close(), egress.close(), driver.close()]);
     },
   };
+}
+
+function openImages({ roots, registryAuth }: WorkshopSettings, bells: Bells): Promise<ImageStore> {
+  const authFile = registryAuth === undefined ? {} : { authFile: registryAuth };
+  return openImageStore({ roots, sharedGid: SHARED_GID, onChange: bells.image, ...authFile });
 }
 
 function recordsIn(storage: Storage): Pick<VolumesOptions, 'records' | 'unread'> {

@@ -2,6 +2,7 @@ import { quantityText } from '../api/quantity.ts';
 import type { ReportedVolume } from '../api/reported-volume.ts';
 import type { Volume } from '../api/volume.ts';
 import { readIfThere, statIfThere, writeAtomically } from '../host/files.ts';
+import { withDigest } from '../machine/image.ts';
 import { nameOf, namespaceOf } from '../machine/ids.ts';
 import type { VolumeKey } from '../machine/ids.ts';
 import type { Roots } from '../machine/paths.ts';
@@ -66,7 +67,7 @@ async function reportOf(volumes: Volumes, words: VolumeWords, key: VolumeKey): P
     usedBy,
     ...sizePart(disk.state === 'ready' ? disk.bytes : spec?.bytes),
     ...policyPart(spec?.reclaimPolicy ?? stored?.reclaimPolicy),
-    ...(stored === undefined ? {} : { createdAt: timeOf(stored) }),
+    ...(stored === undefined ? {} : storedPart(stored)),
     state: stateOf(declared, disk, usedBy.length > 0),
     ...(message === undefined ? {} : { message }),
   };
@@ -78,6 +79,14 @@ function sizePart(bytes: number | undefined): Pick<ReportedVolume, 'size'> {
 
 function policyPart(reclaimPolicy: ReportedVolume['reclaimPolicy']): Pick<ReportedVolume, 'reclaimPolicy'> {
   return reclaimPolicy === undefined ? {} : { reclaimPolicy };
+}
+
+function storedPart(stored: StoredVolume): Pick<ReportedVolume, 'createdAt' | 'image'> {
+  const { image } = stored;
+  return {
+    createdAt: timeOf(stored),
+    ...(image === undefined ? {} : { image: withDigest(image) }),
+  };
 }
 
 type Said = ReturnType<VolumeWords['declared']>;
@@ -92,6 +101,7 @@ function stateOf(declared: Said, disk: VolumeDisk, isUsed: boolean): ReportedVol
 
 function messageOf(declared: Said, disk: VolumeDisk): string | undefined {
   if (disk.state === 'failed') return disk.message;
+  if (disk.state === 'making') return disk.progress;
   if (declared.is === 'gone') return undefined;
   if (declared.refused !== undefined) return declared.refused.message;
   if (declared.is === 'held' || disk.state !== 'ready') return undefined;

@@ -1,3 +1,5 @@
+import type { Condition } from './status.ts';
+
 /** What is told of a Volume: as `get volumes` shows it. Quantities in their canonical text, times in RFC 3339. */
 export type ReportedVolume = {
   readonly namespace: string;
@@ -10,7 +12,16 @@ export type ReportedVolume = {
   /** When its disk was made. */
   readonly createdAt?: string;
   /** `Retained`: its declaration is gone, its disk is not. */
+  /** What it was filled with, if that was an image, with the digest. */
+  readonly image?: string;
   readonly state: 'Pending' | 'Filling' | 'Failed' | 'Available' | 'InUse' | 'Retained';
-  /** What is wrong, or not as declared. */
+  /** What is wrong, or not as declared; how far it is filled. */
   readonly message?: string;
+};
+
+/** `Volume.status` of a cluster, written by the node that has it. */
+export type VolumeStatus = Omit<ReportedVolume, 'namespace' | 'name' | 'reclaimPolicy'> & {
+  readonly observedGeneration: number;
+  readonly nodeName: string;
+  readonly conditions: readonly Condition[];
 };

@@ -1,3 +1,4 @@
+import type { VolumeSource } from '../machine/volume.ts';
 import { envelopeProblems } from './envelope.ts';
 import type { Problem } from './instance.ts';
 import { merged } from './merged-problems.ts';
@@ -58,9 +59,14 @@ function specOf({ size, source, reclaimPolicy = 'Retain' }: DeclaredVolumeSpec):
   const quantity = parseQuantity('size', size);
   return {
     bytes: quantity.is === 'bytes' ? quantity.bytes : 0,
-    ...(source?.archive === undefined ? {} : { archive: source.archive }),
+    ...sourceOf(source),
     reclaimPolicy,
   };
+}
+
+function sourceOf({ archive, image }: DeclaredVolumeSpec['source'] = {}): { readonly source?: VolumeSource } {
+  if (image !== undefined) return { source: { from: 'image', reference: image } };
+  return archive === undefined ? {} : { source: { from: 'archive', path: archive } };
 }
 
 function sizeProblems(spec: unknown): readonly Problem[] {
@@ -73,16 +79,11 @@ function sourceProblems(spec: unknown, kind: SourceKind): readonly Problem[] {
   const source = valueAt(spec, ['source']);
   if (!isMapping(source)) return [];
   const at = ['spec', 'source'];
-  if (source.image !== undefined)
-    return [
-      problem(
-        [...at, 'image'],
-        'is not supported by this version: unpack it into a tar archive, and use archive',
-      ),
-    ];
-  if (source.archive === undefined)
-    return [problem(at, 'names nothing to fill the volume with: add archive, or remove source')];
-  if (kind === 'directory') return [];
+  if (source.image !== undefined && source.archive !== undefined)
+    return [problem(at, 'a volume is filled from one thing: remove archive or image')];
+  if (source.image === undefined && source.archive === undefined)
+    return [problem(at, 'names nothing to fill the volume with: add archive or image, or remove source')];
+  if (source.archive === undefined || kind === 'directory') return [];
   return [
     problem([...at, 'archive'], 'is a file of a host, so it has a meaning in directory mode only: remove it'),
   ];

@@ -1,10 +1,12 @@
+import type { VolumeSource } from '../machine/volume.ts';
+
 export type ReclaimPolicy = 'Retain' | 'Delete';
 
 /** The user's words of a Volume after validation and defaults. */
 export type VolumeSpec = {
   readonly bytes: number;
-  /** A tar archive that fills a new disk, as it was written: relative to the declaring file. */
-  readonly archive?: string;
+  /** The path of an archive as it was written: relative to the declaring file. */
+  readonly source?: VolumeSource;
   readonly reclaimPolicy: ReclaimPolicy;
 };
 

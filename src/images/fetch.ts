@@ -12,7 +12,7 @@ import type { ImageReference } from './reference.ts';
 import { copyImage, sourceAt } from './registry-client.ts';
 import type { RegistryAccess } from './registry-client.ts';
 import type { Measured } from './resolve.ts';
-import { makeRootDisk } from './root-disk.ts';
+import { makeRootDisk, unpackLayers } from './root-disk.ts';
 
 export type Fetching = {
   readonly cache: Cache;
@@ -40,12 +40,31 @@ const CHECK_MS = 500;
  */
 const ROOM_FACTOR = 4;
 
-/**
- * Fetches the layers of one image and makes its root disk. Everything happens in a directory that only
- * root can enter, and that is gone afterwards, whatever happened.
- */
+/** Fetches the layers of one image and makes its root disk. */
 export async function fetchImage(wanted: Wanted, fetching: Fetching): Promise<CachedImage> {
-  const { cache, rooms, signal, tell } = fetching;
+  const { cache, signal } = fetching;
+  return withLayers(wanted, fetching, async (room) => {
+    const rootDisk = await makeRootDisk(room, wanted.digest, signal);
+    const final = `${room}/final`;
+    await mkdir(final, { mode: 0o700 });
+    return cache.install({ digest: wanted.digest, rootDisk, config: wanted.measured.config }, final);
+  });
+}
+
+/** Fetches the layers of one image and unpacks them as `directory`, which is not there yet. */
+export async function fetchFiles(wanted: Wanted, directory: string, fetching: Fetching): Promise<void> {
+  await withLayers(wanted, fetching, (room) => unpackLayers(room, directory, fetching.signal));
+}
+
+/**
+ * Everything happens in a directory that only root can enter, and that is gone afterwards, whatever happened.
+ */
+async function withLayers<T>(
+  wanted: Wanted,
+  fetching: Fetching,
+  work: (room: string) => Promise<T>,
+): Promise<T> {
+  const { cache, rooms, tell } = fetching;
   await refuseWithoutSpace(wanted, fetching);
   const room = `${cache.directory}/${PULL_PREFIX}${randomBytes(6).toString('hex')}`;
   rooms.add(room);
@@ -54,10 +73,7 @@ export async function fetchImage(wanted: Wanted, fetching: Fetching): Promise<Ca
       await mkdir(room, { mode: 0o700 });
       await fetchLayers(wanted, fetching, room);
       tell('unpacking');
-      const rootDisk = await makeRootDisk(room, wanted.digest, signal);
-      const final = `${room}/final`;
-      await mkdir(final, { mode: 0o700 });
-      return await cache.install({ digest: wanted.digest, rootDisk, config: wanted.measured.config }, final);
+      return await work(room);
     });
   } finally {
     await removeTree(room);

@@ -14,12 +14,24 @@ export type ImageStore = {
   /** Starts a pull in the background, or joins the one that runs; returns at once. `onChange` tells its progress and end. */
   pull(query: ImageQuery): void;
   /**
+   * Unpacks the files of an image, flattened, as `to.directory`, which is not there yet: with owners, modes, xattrs,
+   * hard links and devices as its layers have them, which are fetched for it. Returns the digest of what was unpacked.
+   * Throws what `look` would tell of a failed pull; what is in the directory then is for the caller to remove.
+   */
+  unpack(reference: string, to: UnpackTo): Promise<{ readonly digest: string }>;
+  /**
    * Removes half-finished work, and images by age and size policy unless `isInUse` says of the digest that
    * some instance needs it, asked at the last moment. Returns what went.
    */
   collect(isInUse: (digest: string) => boolean): Promise<readonly string[]>;
   /** Aborts pulls and waits for them. */
   close(): Promise<void>;
+};
+
+export type UnpackTo = {
+  readonly directory: string;
+  readonly tell: (progress: string) => void;
+  readonly signal: AbortSignal;
 };
 
 /** Told after each change of a pull, with the reference that was asked for. */

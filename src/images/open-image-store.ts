@@ -7,7 +7,7 @@ import { collectImages, KEEP_POLICY } from './collect.ts';
 import type { KeepPolicy } from './collect.ts';
 import type { ImageListener, ImageQuery, ImageStore } from './image-store.ts';
 import { nameOf, parsed } from './query.ts';
-import { makePullWork } from './pull-work.ts';
+import { makeImageWork } from './pull-work.ts';
 import { Pulls } from './pulls.ts';
 import type { PullOutcome } from './pulls.ts';
 import { openResolutions } from './resolutions.ts';
@@ -46,7 +46,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   const resolutions = await openResolutions(cache.directory);
   const pulls = new Pulls({ onChange: options.onChange, now });
   const rooms = new Set<string>();
-  const workFor = makePullWork({
+  const work = makeImageWork({
     cache,
     resolutions,
     rooms,
@@ -58,8 +58,9 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   return {
     look: (query) => look(query, { cache, resolutions, pulls, now }),
     pull: (query) => {
-      pulls.start(nameOf(query), query.reference, workFor(query));
+      pulls.start(nameOf(query), query.reference, work.pull(query));
     },
+    unpack: (reference, { directory, tell, signal }) => work.unpack(reference, directory)(tell, signal),
     collect: async (isInUse) => {
       const gone = await collectImages({ cache, policy, now: now(), isInUse, rooms });
       const kept = new Set((await cache.list()).map(({ digest }) => digest));

@@ -1,18 +1,20 @@
 import { messageOf, reasonOf } from '../errors.ts';
 import type { Cache, CachedImage } from './cache.ts';
-import { fetchImage } from './fetch.ts';
+import { fetchFiles, fetchImage } from './fetch.ts';
 import type { ImageQuery } from './image-store.ts';
 import { layoutReader } from './layout-reader.ts';
 import type { Platform } from './manifest.ts';
 import type { Pulled, PullWork } from './pulls.ts';
 import { nameOf } from './query.ts';
 import { parseReference } from './reference.ts';
+import type { ImageReference } from './reference.ts';
 import { registryReader } from './registry-client.ts';
 import type { RegistryAccess } from './registry-client.ts';
 import { measure, resolveDigest } from './resolve.ts';
 import type { ManifestReader } from './resolve.ts';
 import type { Resolutions } from './resolutions.ts';
 import { makeSlots } from './slots.ts';
+import type { Slots } from './slots.ts';
 
 export type PullTools = {
   readonly cache: Cache;
@@ -31,14 +33,39 @@ const QUESTIONS_AT_ONCE = 6;
 const AWAY = new Set(['RegistryUnreachable', 'RegistryRateLimited', 'CommandTimeout']);
 const HOST_PLATFORM: Platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' };
 
-/** Makes the work of one pull: which digest, and unless it is in the cache, its layers and its root disk. */
-export function makePullWork(tools: PullTools): (query: ImageQuery) => PullWork {
+export type ImageWork = {
+  /** One pull: which digest, and unless it is in the cache, its layers and its root disk. */
+  readonly pull: (query: ImageQuery) => PullWork;
+  /** The files of an image as `directory`, from its layers, whatever is in the cache. */
+  readonly unpack: (reference: string, directory: string) => PullWork;
+};
+
+/** What is done about images; all of it shares the line. */
+export function makeImageWork(tools: PullTools): ImageWork {
   const questions = makeSlots(QUESTIONS_AT_ONCE);
-  const fetchOnce = sharedByDigest();
+  const downloads = makeSlots(DOWNLOADS_AT_ONCE);
+  return {
+    pull: makePullWork(tools, questions, downloads),
+    unpack: (text, directory) => async (tell, signal) => {
+      const reference = parseReference(text);
+      const reader = readerOf(reference, tools.access, signal);
+      tell(`resolving ${text}`);
+      const digest = await questions.run(() => resolveDigest(reader, HOST_PLATFORM));
+      tell('waiting for other pulls');
+      await downloads.run(async () => {
+        const measured = await measure(reader, digest, HOST_PLATFORM);
+        await fetchFiles({ reference, digest, measured }, directory, { ...tools, tell, signal });
+      });
+      return { digest };
+    },
+  };
+}
+
+function makePullWork(tools: PullTools, questions: Slots, downloads: Slots): ImageWork['pull'] {
+  const fetchOnce = sharedByDigest(downloads);
   return (query) => async (tell, signal) => {
     const reference = parseReference(query.reference);
-    const reader =
-      reference.from === 'layout' ? layoutReader(reference) : registryReader(reference, tools.access, signal);
+    const reader = readerOf(reference, tools.access, signal);
     tell(`resolving ${query.reference}`);
     const pulled =
       query.digest === undefined
@@ -55,6 +82,10 @@ export function makePullWork(tools: PullTools): (query: ImageQuery) => PullWork 
     await tools.cache.touch(digest, tools.now());
     return pulled;
   };
+}
+
+function readerOf(reference: ImageReference, access: RegistryAccess, signal: AbortSignal): ManifestReader {
+  return reference.from === 'layout' ? layoutReader(reference) : registryReader(reference, access, signal);
 }
 
 /** What the registry says, or while it is away what it said last, if that is in the cache. */
@@ -77,8 +108,9 @@ async function resolveOrGoOn(name: string, reader: ManifestReader, tools: PullTo
 }
 
 /** Two references to one image share its fetch, and its end. A few at once: they share one line and one disk. */
-function sharedByDigest(): (digest: string, work: () => Promise<CachedImage>) => Promise<CachedImage> {
-  const downloads = makeSlots(DOWNLOADS_AT_ONCE);
+function sharedByDigest(
+  downloads: Slots,
+): (digest: string, work: () => Promise<CachedImage>) => Promise<CachedImage> {
   const fetches = new Map<string, Promise<CachedImage>>();
   return (digest, work) => {
     const running = fetches.get(digest);

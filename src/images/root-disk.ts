@@ -8,15 +8,20 @@ import { HypemanError } from '../errors.ts';
 const LOCAL_WORK_MS = 30 * 60_000;
 
 /**
- * Unpacks the layers of `oci` (an OCI layout with the one image `image`) in `room` and packs them into a read-only
- * erofs file, with owners, modes, xattrs, hard links, devices and times as the layers have them. Nothing of
- * the image is executed. What is no longer needed is removed on the way: both trees at once would need twice the disk.
+ * Unpacks the layers of `oci` (an OCI layout with the one image `image`) in `room` as the tree `rootfs`, which is not
+ * there yet: with owners, modes, xattrs, hard links, devices and times as the layers have them. Nothing of the image
+ * is executed. The layout is removed: it is needed no longer.
  */
+export async function unpackLayers(room: string, rootfs: string, signal: AbortSignal): Promise<void> {
+  await run('umoci', ['raw', 'unpack', '--image', `${room}/oci:image`, rootfs], room, signal);
+  await removeTree(`${room}/oci`);
+}
+
+/** Packs the layers in `room` into a read-only erofs file. Both trees at once would need twice the disk. */
 export async function makeRootDisk(room: string, digest: string, signal: AbortSignal): Promise<string> {
   const rootfs = `${room}/rootfs`;
   const rootDisk = `${room}/disk`;
-  await run('umoci', ['raw', 'unpack', '--image', `${room}/oci:image`, rootfs], room, signal);
-  await removeTree(`${room}/oci`);
+  await unpackLayers(room, rootfs, signal);
   await run('mkfs.erofs', [...erofsArguments(digest), rootDisk, rootfs], room, signal);
   await removeTree(rootfs);
   const file = await open(rootDisk, 'r');

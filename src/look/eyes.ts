@@ -30,7 +30,7 @@ export type Declarations = {
   readonly volumes?: { declared(key: VolumeKey): DeclaredVolume };
 };
 
-/** What is said of a Volume; `archive` of its spec is absolute. */
+/** What is said of a Volume; the path of an archive in its spec is absolute. */
 export type DeclaredVolume =
   | { readonly is: 'wanted'; readonly volume: Volume }
   | { readonly is: 'held'; readonly refused: Refusal }

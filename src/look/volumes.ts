@@ -46,7 +46,5 @@ function declaredOf({ declarations }: VolumeEyes, key: VolumeKey, id: VolumeId):
   const declared = declarations.volumes?.declared(key) ?? { is: 'gone' };
   if (declared.is === 'held') return { is: 'held', ...declared.refused };
   if (declared.is === 'gone') return declared;
-  const { bytes, archive, reclaimPolicy } = declared.volume.spec;
-  const wish = { id, key, bytes, reclaimPolicy, ...(archive === undefined ? {} : { archive }) };
-  return { is: 'wanted', wish };
+  return { is: 'wanted', wish: { id, key, ...declared.volume.spec } };
 }

@@ -8,6 +8,14 @@ export type ImageConfig = {
   readonly stopSignal: string;
 };
 
+/** An image as it was asked for, and exactly. */
+export type PinnedImage = { readonly reference: string; readonly digest: string };
+
+/** `docker.io/library/nginx:1.29@sha256:…`, as a user is told. */
+export function withDigest({ reference, digest }: PinnedImage): string {
+  return reference.includes('@') ? reference : `${reference}@${digest}`;
+}
+
 export type ImageState =
   | { readonly state: 'absent' }
   | { readonly state: 'pulling'; readonly progress: string }

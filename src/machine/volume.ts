@@ -3,20 +3,33 @@ import type { InstanceKey, VolumeId, VolumeKey } from './ids.ts';
 import type { InstancePaths, Roots } from './paths.ts';
 import type { InstanceRecord } from './record.ts';
 
+/** What a new disk is filled with, once. */
+export type VolumeSource =
+  /** A tar archive. */
+  | { readonly from: 'archive'; readonly path: string }
+  /** The files of an OCI image. */
+  | { readonly from: 'image'; readonly reference: string };
+
 /** What a volume's disk is made by. */
 export type VolumeWish = {
   readonly id: VolumeId;
   readonly key: VolumeKey;
   readonly bytes: number;
-  /** A tar archive, absolute, whose files the disk begins with. */
-  readonly archive?: string;
+  /** What the disk begins with; the path of an archive is absolute. */
+  readonly source?: VolumeSource;
   readonly reclaimPolicy: 'Retain' | 'Delete';
 };
+
+/** What a volume is filled with, as a user is told. */
+export function sourceText(source: VolumeSource): string {
+  return source.from === 'archive' ? source.path : `the image ${source.reference}`;
+}
 
 /** A volume's disk as it is seen. */
 export type VolumeDisk =
   | { readonly state: 'absent' }
-  | { readonly state: 'making' }
+  /** `progress` of one that is filled: `downloading 1.0 MB of 2.0 MB (50 %)`. */
+  | { readonly state: 'making'; readonly progress?: string }
   | {
       readonly state: 'failed';
       readonly reason: string;

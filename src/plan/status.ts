@@ -1,5 +1,6 @@
 import { quantityText } from '../api/quantity.ts';
 import type { InstanceStatus } from '../api/status.ts';
+import { withDigest } from '../machine/image.ts';
 import type { Fields, InstanceRecord } from '../machine/record.ts';
 import { stamped } from './conditions/claim.ts';
 import { claimsOf } from './conditions/claims.ts';
@@ -67,10 +68,6 @@ function recordedPart(record: InstanceRecord, { standby }: World): Partial<Insta
     ...(exit?.code === undefined ? {} : { exitCode: exit.code }),
     ...(exit === undefined ? {} : { exitMessage: exit.message }),
   };
-}
-
-function withDigest({ reference, digest }: NonNullable<InstanceRecord['image']>): string {
-  return reference.includes('@') ? reference : `${reference}@${digest}`;
 }
 
 /** The effective values: of the machine there is, else of the one that would be started. */

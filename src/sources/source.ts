@@ -25,8 +25,8 @@ export type Declared =
 export type DeclaredRefusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };
 
 /**
- * What is said of a Volume. `archive` of its spec is absolute. `held`: nobody can say now whether and what it
- * is to be.
+ * What is said of a Volume. The path of an archive in its spec is absolute. `held`: nobody can say now whether and
+ * what it is to be.
  */
 export type DeclaredVolume =
   | { readonly is: 'wanted'; readonly volume: Volume; readonly refused?: DeclaredRefusal }

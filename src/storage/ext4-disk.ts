@@ -14,6 +14,7 @@ export type Ext4Content = {
   readonly label: string;
   /** A directory whose files the new filesystem begins with. */
   readonly from?: string;
+  readonly signal?: AbortSignal;
 };
 
 /** The size of the filesystem in a disk, or undefined when there is none. A grow that was cut short does not count. */
@@ -27,7 +28,7 @@ export async function ext4BytesAt(path: string): Promise<number | undefined> {
 /** Makes a sparse file with an ext4 in it, root's alone. There must be none. Throws `DiskFull` or `CommandFailed`. */
 export async function makeExt4(path: string, bytes: number, content: Ext4Content): Promise<void> {
   await makeSparseFile(path, wholeBlocks(bytes));
-  await runOnDisk('mkfs.ext4', [...mkfsArguments(bytes, content), path], path);
+  await runOnDisk('mkfs.ext4', [...mkfsArguments(bytes, content), path], path, content.signal);
 }
 
 /**
@@ -94,8 +95,16 @@ function mkfsArguments(bytes: number, { label, from }: Ext4Content): readonly st
 }
 
 /** Runs a program that writes to the disk of `path`. Throws `DiskFull` or `CommandFailed`. */
-async function runOnDisk(program: string, args: readonly string[], path: string): Promise<void> {
-  const { exitCode, stderr } = await runCommand(program, args, { timeoutMs: LONG_MS });
+async function runOnDisk(
+  program: string,
+  args: readonly string[],
+  path: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { exitCode, stderr } = await runCommand(program, args, {
+    timeoutMs: LONG_MS,
+    ...(signal === undefined ? {} : { signal }),
+  });
   if (exitCode === 0) return;
   if (saysDiskFull(stderr)) throw await diskFull(dirname(path), `run ${program}`);
   throw commandFailed(program, exitCode, stderr);

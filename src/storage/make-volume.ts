@@ -1,99 +1,107 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HypemanError, messageOf } from '../errors.ts';
-import { diskFull, orDiskFull, saysDiskFull } from '../host/disk-space.ts';
-import { runCommand } from '../host/exec.ts';
-import { ensureDirectory, removeTree, statIfThere, syncDirectory, writeAtomically } from '../host/files.ts';
-import type { VolumeWish } from '../machine/volume.ts';
+import { orDiskFull } from '../host/disk-space.ts';
+import { ensureDirectory, removeTree, syncDirectory, writeAtomically } from '../host/files.ts';
+import { sourceText } from '../machine/volume.ts';
+import type { VolumeSource, VolumeWish } from '../machine/volume.ts';
 import { makeExt4 } from './ext4-disk.ts';
 import { handOver } from './make-once.ts';
 import { storedVolumeText } from './stored-volume.ts';
+import { unpackArchive } from './unpack-archive.ts';
 import type { StoredVolume } from './volumes.ts';
 
 /** Directories of volumes in the making are `.making-<id>`: what has another name is whole. */
 export const MAKING_PREFIX = '.making-';
 /** Passable for the VMMs; the disk in it says who may open it. */
 export const PASSABLE = 0o711;
-const UNPACK_MS = 3_600_000;
 
-/** Makes `<parent>/<id>` as a whole or not at all. Throws `DiskFull`, `ArchiveUnusable`, `VolumeTooSmall`. */
-export async function makeVolume(
-  parent: string,
-  wish: VolumeWish,
-  { createdAt, signal }: { readonly createdAt: number; readonly signal: AbortSignal },
-): Promise<StoredVolume> {
+/** How a volume is made, beside what it is to be. */
+export type Making = {
+  readonly createdAt: number;
+  readonly unpackImage: UnpackImage;
+  readonly tell: (progress: string) => void;
+  readonly signal: AbortSignal;
+};
+
+/** Puts the files of an image into `directory`, which is not there yet; returns the digest of the image. */
+export type UnpackImage = (
+  reference: string,
+  to: { readonly directory: string } & Pick<Making, 'tell' | 'signal'>,
+) => Promise<{ readonly digest: string }>;
+
+/**
+ * Makes `<parent>/<id>` as a whole or not at all. Throws `DiskFull`, `ArchiveUnusable`, `VolumeTooSmall`, and what
+ * keeps an image from being unpacked.
+ */
+export async function makeVolume(parent: string, wish: VolumeWish, making: Making): Promise<StoredVolume> {
   const temporary = `${parent}/${MAKING_PREFIX}${wish.id}`;
-  const { id, key, reclaimPolicy } = wish;
-  const stored: StoredVolume = { version: 1, id, key, createdAt, reclaimPolicy };
   await ensureDirectory(parent, PASSABLE);
   try {
-    await orDiskFull(parent, `make the volume ${key}`, async () => {
+    const stored = await orDiskFull(parent, `make the volume ${wish.key}`, async () => {
       await mkdir(temporary, { mode: PASSABLE });
-      await makeDisk(`${temporary}/disk.img`, wish, signal);
-      await writeAtomically(`${temporary}/volume.json`, storedVolumeText(stored));
+      const image = await makeDisk(`${temporary}/disk.img`, wish, making);
+      const { id, key, reclaimPolicy } = wish;
+      const volume = { version: 1, id, key, createdAt: making.createdAt, reclaimPolicy, ...image } as const;
+      await writeAtomically(`${temporary}/volume.json`, storedVolumeText(volume));
+      return volume;
     });
-    signal.throwIfAborted();
-    await rename(temporary, `${parent}/${id}`);
+    making.signal.throwIfAborted();
+    await rename(temporary, `${parent}/${wish.id}`);
+    await syncDirectory(parent);
+    return stored;
   } catch (error) {
     await removeTree(temporary);
     throw error;
   }
-  await syncDirectory(parent);
-  return stored;
 }
 
-async function makeDisk(path: string, { bytes, archive }: VolumeWish, signal: AbortSignal): Promise<void> {
-  if (archive === undefined) await makeExt4(path, bytes, { label: 'volume' });
-  else await fillDisk(path, { bytes, archive }, signal);
+type FromImage = Pick<StoredVolume, 'image'>;
+
+async function makeDisk(path: string, { bytes, source }: VolumeWish, making: Making): Promise<FromImage> {
+  const content = source === undefined ? {} : await fillDisk(path, { bytes, source }, making);
+  if (source === undefined) await makeExt4(path, bytes, { label: 'volume' });
   await handOver(path, { uid: 0, gid: 0 });
+  return content;
 }
 
 /** The filesystem is made with its files in it: nothing is mounted on this host, so nothing can stay mounted. */
 async function fillDisk(
   path: string,
-  { bytes, archive }: { readonly bytes: number; readonly archive: string },
-  signal: AbortSignal,
-): Promise<void> {
-  const files = `${dirname(path)}/files`;
-  await mkdir(files, { mode: 0o700 });
-  await unpack(archive, files, { bytes, signal });
+  { bytes, source }: { readonly bytes: number; readonly source: VolumeSource },
+  making: Making,
+): Promise<FromImage> {
+  // Root's alone: files that run as their owner lie there for a moment.
+  const room = `${dirname(path)}/room`;
+  const files = `${room}/files`;
+  await mkdir(room, { mode: 0o700 });
+  const content = await unpack(source, { files, bytes }, making);
+  making.tell('writing the disk');
   try {
-    await makeExt4(path, bytes, { label: 'volume', from: files });
+    await makeExt4(path, bytes, { label: 'volume', from: files, signal: making.signal });
   } catch (error) {
     // The words of libext2fs, ext2_err.et.
     if (!/Could not allocate (block|inode)/.test(messageOf(error))) throw error;
     throw new HypemanError(
       'transient',
       'VolumeTooSmall',
-      `the files of ${archive} do not fit into the volume: make spec.size larger`,
+      `the files of ${sourceText(source)} do not fit into the volume: make spec.size larger`,
     );
   }
-  await removeTree(files);
+  await removeTree(room);
+  return content;
 }
 
-/** tar strips what leads out of the directory; no file may be larger than the volume. */
 async function unpack(
-  archive: string,
-  directory: string,
-  { bytes, signal }: { readonly bytes: number; readonly signal: AbortSignal },
-): Promise<void> {
-  if ((await statIfThere(archive))?.isFile() !== true)
-    throw unusable(archive, 'there is no such file: check spec.source.archive');
-  const tar = ['tar', '--extract', '--numeric-owner', '--same-owner', '--same-permissions', '--xattrs'];
-  const { exitCode, stderr } = await runCommand(
-    'prlimit',
-    [`--fsize=${bytes}`, ...tar, '--file', archive, '--directory', directory],
-    { timeoutMs: UNPACK_MS, signal },
-  );
-  if (exitCode === 0) return;
-  if (saysDiskFull(stderr)) throw await diskFull(directory, `unpack ${archive}`);
-  throw unusable(archive, stderr.trim().slice(-300) || `tar ended with exit code ${exitCode}`);
-}
-
-function unusable(archive: string, why: string): HypemanError {
-  return new HypemanError(
-    'transient',
-    'ArchiveUnusable',
-    `the volume cannot be filled from ${archive}: ${why}`,
-  );
+  source: VolumeSource,
+  { files, bytes }: { readonly files: string; readonly bytes: number },
+  { unpackImage, tell, signal }: Making,
+): Promise<FromImage> {
+  if (source.from === 'archive') {
+    await unpackArchive(source.path, files, { bytes, signal });
+    return {};
+  }
+  const { reference } = source;
+  const { digest } = await unpackImage(reference, { directory: files, tell, signal });
+  return { image: { reference, digest } };
 }

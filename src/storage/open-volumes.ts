@@ -17,6 +17,7 @@ import { layerPathOf, volumesDirectory } from '../machine/volume.ts';
 import type { VolumeDisk, VolumeUser } from '../machine/volume.ts';
 import { checkExt4, ext4BytesAt, growExt4 } from './ext4-disk.ts';
 import { MAKING_PREFIX, PASSABLE } from './make-volume.ts';
+import type { UnpackImage } from './make-volume.ts';
 import { growOverlayAt, makeOverlay, overlayBytesAt } from './overlay.ts';
 import type { RecordProblem } from './storage.ts';
 import { loadVolumes, storedVolumeText } from './stored-volume.ts';
@@ -36,7 +37,9 @@ export type VolumesOptions = {
   readonly records: () => readonly InstanceRecord[];
   /** Records that cannot be read: whose they are, and what they have, nobody knows. */
   readonly unread?: () => readonly RecordProblem[];
-  /** A filling has ended, well or not. */
+  /** What volumes are filled with that are made from an image. */
+  readonly unpackImage: UnpackImage;
+  /** A filling has gone on, or ended, well or not. */
   readonly onChange?: (key: VolumeKey) => void;
   readonly now?: () => number;
 };

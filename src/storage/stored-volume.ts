@@ -44,9 +44,17 @@ function storedVolumeIn(text: string, directoryName: string): StoredVolume | und
     id: volumeId(directoryName),
     key: volumeKeyOf(namespace, name),
     createdAt,
+    ...imageIn(value.image),
     // Whatever else it may say, it does not say that data may go.
     reclaimPolicy: reclaimPolicy === 'Delete' ? 'Delete' : 'Retain',
   };
+}
+
+/** Only told of: one that cannot be read keeps no data from anybody. */
+function imageIn(image: unknown): Pick<StoredVolume, 'image'> {
+  if (!isObject(image)) return {};
+  const { reference, digest } = image;
+  return typeof reference === 'string' && typeof digest === 'string' ? { image: { reference, digest } } : {};
 }
 
 function problemOf(directory: string, why: string): LoadedVolumes['problems'][number] {

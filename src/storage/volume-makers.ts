@@ -2,57 +2,87 @@ import { messageOf, reasonOf } from '../errors.ts';
 import type { VolumeKey } from '../machine/ids.ts';
 import type { VolumeDisk, VolumeWish } from '../machine/volume.ts';
 import { makeVolume, MAKING_PREFIX } from './make-volume.ts';
+import type { UnpackImage } from './make-volume.ts';
 import type { StoredVolume } from './volumes.ts';
 
-/** What could not be made is tried again after this: a disk that was full, an archive that was not there. */
-const RETRY_MS = 10_000;
+/** What could not be made is tried again after this, then after twice as long each time: a full disk, no registry. */
+const FIRST_RETRY_MS = 10_000;
+const LAST_RETRY_MS = 300_000;
 
 export type MakersOptions = {
+  readonly unpackImage: UnpackImage;
   readonly onChange?: (key: VolumeKey) => void;
   readonly now?: () => number;
 };
+
+type Makers = {
+  create(wish: VolumeWish): Promise<void>;
+  look(key: VolumeKey): VolumeDisk;
+  isMaking(name: string): boolean;
+  close(): Promise<void>;
+};
+
+type Job = { readonly name: string; readonly work: Promise<void>; progress?: string };
+type Failure = { readonly times: number; readonly disk: VolumeDisk };
 
 /** The volumes that are being made now; those that are done are put into `made`. */
 export function openMakers(
   parent: string,
   made: Map<VolumeKey, StoredVolume>,
-  { onChange, now = Date.now }: MakersOptions,
-): {
-  create(wish: VolumeWish): Promise<void>;
-  look(key: VolumeKey): VolumeDisk;
-  isMaking(name: string): boolean;
-  close(): Promise<void>;
-} {
-  const making = new Map<VolumeKey, { readonly name: string; readonly work: Promise<void> }>();
-  const failed = new Map<VolumeKey, VolumeDisk>();
+  { unpackImage, onChange = () => undefined, now = Date.now }: MakersOptions,
+): Makers {
+  const jobs = new Map<VolumeKey, Job>();
+  const failures = new Map<VolumeKey, Failure>();
   const ended = new AbortController();
+  const tell = (key: VolumeKey, progress: string): void => {
+    const job = jobs.get(key);
+    if (job === undefined || job.progress === progress) return;
+    job.progress = progress;
+    onChange(key);
+  };
   const make = async (wish: VolumeWish): Promise<void> => {
+    const { key } = wish;
+    const common = { createdAt: now(), unpackImage, signal: ended.signal };
     try {
-      made.set(wish.key, await makeVolume(parent, wish, { createdAt: now(), signal: ended.signal }));
-      failed.delete(wish.key);
+      made.set(key, await makeVolume(parent, wish, { ...common, tell: tell.bind(undefined, key) }));
+      failures.delete(key);
     } catch (error) {
-      const retryAt = now() + RETRY_MS;
-      failed.set(wish.key, { state: 'failed', reason: reasonOf(error), message: messageOf(error), retryAt });
+      failures.set(key, failureOf(error, { times: (failures.get(key)?.times ?? 0) + 1, now: now() }));
       throw error;
     } finally {
-      making.delete(wish.key);
-      onChange?.(wish.key);
+      jobs.delete(key);
+      onChange(key);
     }
   };
   return {
     create: async (wish) => {
-      if (made.has(wish.key) || making.has(wish.key)) return;
+      if (made.has(wish.key) || jobs.has(wish.key)) return;
       const work = make(wish);
-      making.set(wish.key, { name: `${MAKING_PREFIX}${wish.id}`, work });
+      jobs.set(wish.key, { name: `${MAKING_PREFIX}${wish.id}`, work });
       // A failure is told by `look`.
-      if (wish.archive !== undefined) work.catch(() => undefined);
+      if (wish.source !== undefined) work.catch(() => undefined);
       else await work;
     },
-    look: (key) => (making.has(key) ? { state: 'making' } : (failed.get(key) ?? { state: 'absent' })),
-    isMaking: (name) => [...making.values()].some((one) => one.name === name),
+    look: (key) => {
+      const job = jobs.get(key);
+      return job === undefined ? (failures.get(key)?.disk ?? { state: 'absent' }) : makingState(job);
+    },
+    isMaking: (name) => [...jobs.values()].some((one) => one.name === name),
     close: async () => {
       ended.abort();
-      await Promise.allSettled([...making.values()].map(({ work }) => work));
+      await Promise.allSettled([...jobs.values()].map(({ work }) => work));
     },
   };
+}
+
+function makingState({ progress }: Job): VolumeDisk {
+  return { state: 'making', ...(progress === undefined ? {} : { progress }) };
+}
+
+function failureOf(
+  error: unknown,
+  { times, now }: { readonly times: number; readonly now: number },
+): Failure {
+  const retryAt = now + Math.min(FIRST_RETRY_MS * 2 ** Math.min(times - 1, 20), LAST_RETRY_MS);
+  return { times, disk: { state: 'failed', reason: reasonOf(error), message: messageOf(error), retryAt } };
 }

@@ -1,3 +1,4 @@
+import type { PinnedImage } from '../machine/image.ts';
 import type { InstanceId, InstanceKey, VolumeId, VolumeKey } from '../machine/ids.ts';
 import type { Owner } from '../machine/machine.ts';
 import type { InstanceRecord } from '../machine/record.ts';
@@ -9,6 +10,8 @@ export type StoredVolume = {
   readonly id: VolumeId;
   readonly key: VolumeKey;
   readonly createdAt: number;
+  /** What it was filled with, if that was an image: as it was declared, and exactly. */
+  readonly image?: PinnedImage;
   /** As last declared: what holds once the declaration is gone. */
   readonly reclaimPolicy: 'Retain' | 'Delete';
 };
@@ -21,8 +24,8 @@ export type Volumes = {
   of(key: VolumeKey): StoredVolume | undefined;
   look(key: VolumeKey): Promise<VolumeDisk>;
   /**
-   * Makes the disk of a volume that has none; one that is there is left as it is. Filling it from an archive
-   * goes on after this returns, and `look` tells of it. Throws `DiskFull` where nothing has to be filled.
+   * Makes the disk of a volume that has none; one that is there is left as it is. Filling it goes on after this
+   * returns, and `look` tells of it. Throws `DiskFull` where nothing has to be filled.
    */
   create(wish: VolumeWish): Promise<void>;
   /** Who has the volume by the records of open runs, but for `but`. */

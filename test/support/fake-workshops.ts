@@ -42,7 +42,10 @@ export async function openFakeWorkshops({
         await truncate(overlay, bytes);
       },
     },
-    volumes: await openVolumes({ roots, records: () => storage.records() }),
+    volumes: await openVolumes({
+      ...{ roots, records: () => storage.records() },
+      unpackImage: () => Promise.reject(new Error('there are no images')),
+    }),
     snapshots: openSnapshots({ roots, bootId: BOOT_ID }),
     images: fakeImages(),
     network: fakeNetwork(),
@@ -68,6 +71,7 @@ function fakeImages(): ImageStore {
         config: { entrypoint: ['/bin/true'], cmd: [], env: {}, workdir: '/', user: '', stopSignal: '' },
       }),
     pull: () => undefined,
+    unpack: () => Promise.reject(new Error('nothing of these images can be unpacked')),
     collect: () => Promise.resolve([]),
     close: () => Promise.resolve(),
   };

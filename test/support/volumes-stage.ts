@@ -4,6 +4,7 @@ import { afterEach, beforeEach } from 'vitest';
 import { keyOf, volumeId, volumeKeyOf } from '../../src/machine/ids.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { VolumeWish } from '../../src/machine/volume.ts';
+import type { UnpackImage } from '../../src/storage/make-volume.ts';
 import { openVolumes } from '../../src/storage/open-volumes.ts';
 import type { Volumes } from '../../src/storage/volumes.ts';
 import { aRecord, aRun } from './worlds.ts';
@@ -16,6 +17,8 @@ export type VolumesStage = {
   readonly state: string;
   records: InstanceRecord[];
   volumes: Volumes;
+  /** No image can be unpacked, unless a test says how. */
+  unpackImage: UnpackImage;
   /** The same directory, as a controller after a restart opens it. */
   opened(): Promise<Volumes>;
   diskPath(): Promise<string>;
@@ -27,6 +30,7 @@ export function volumesStage(): VolumesStage {
   beforeEach(async () => {
     stage.state = await mkdtemp(`${tmpdir()}/hypeman-volumes-`);
     stage.records = [];
+    stage.unpackImage = () => Promise.reject(new Error('there are no images'));
     stage.volumes = await stage.opened();
   });
   afterEach(async () => {
@@ -34,7 +38,11 @@ export function volumesStage(): VolumesStage {
     await rm(stage.state, { recursive: true, force: true });
   });
   stage.opened = () =>
-    openVolumes({ roots: { state: stage.state, run: stage.state }, records: () => stage.records });
+    openVolumes({
+      roots: { state: stage.state, run: stage.state },
+      records: () => stage.records,
+      unpackImage: (reference, to) => stage.unpackImage(reference, to),
+    });
   stage.diskPath = async () => {
     const disk = await stage.volumes.look(KEY);
     if (disk.state !== 'ready') throw new Error(`the disk is ${disk.state}`);

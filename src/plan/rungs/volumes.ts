@@ -45,6 +45,7 @@ function obstacleTo(
   if (seen === undefined || seen.declared.is === 'gone')
     return waiting('VolumeNotFound', notFound(name, seen?.disk), LOOK_AGAIN_MS);
   const { declared, disk, users } = seen;
+  if (declared.is === 'barred') return waiting(declared.reason, declared.message, LOOK_AGAIN_MS);
   const by = whoBars(users, readonly);
   if (by !== undefined) return waiting('VolumeInUse', inUse(name, readonly, userText(by)), LOOK_AGAIN_MS);
   if (declared.is === 'held' && disk.state !== 'ready')
@@ -54,10 +55,14 @@ function obstacleTo(
 
 function diskObstacle(name: string, disk: VolumeDisk, now: number): Verdict {
   if (disk.state === 'making')
-    return waiting('VolumeFilling', `the volume ${name} is being filled from its archive`, FILLING_LOOK_MS);
+    return waiting('VolumeFilling', fillingText(name, disk.progress), FILLING_LOOK_MS);
   if (disk.state !== 'failed') return met;
   if (disk.retryAt === undefined) return waiting(disk.reason, disk.message, LOOK_AGAIN_MS);
   return disk.retryAt <= now ? met : waiting(disk.reason, disk.message, disk.retryAt - now);
+}
+
+function fillingText(name: string, progress: string | undefined): string {
+  return `the volume ${name} is being filled${progress === undefined ? '' : `: ${progress}`}`;
 }
 
 function notFound(name: string, disk: VolumeDisk | undefined): string {

@@ -7,7 +7,6 @@ import {
   rm,
   stat,
   symlink,
-  utimes,
   writeFile,
   lstat,
   link,
@@ -17,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { commandOutput, runCommand } from '../../../src/host/exec.ts';
 import { openImageLab, readyOf, SHARED_GID } from '../../support/image-lab.ts';
 import type { ImageLab } from '../../support/image-lab.ts';
+import { CAP_NET_RAW, layerWithCapability } from '../../support/capability-layer.ts';
 import { addImage, addIndex, hostArchitecture, makeLayer, nameInLayout } from '../../support/oci-layout.ts';
 import type { OciDescriptor } from '../../support/oci-layout.ts';
 
@@ -46,44 +46,6 @@ const canMount = await kernelHasErofs();
 async function kernelHasErofs(): Promise<boolean> {
   await runCommand('modprobe', ['erofs']).catch(() => undefined);
   return (await readFile('/proc/filesystems', 'utf8')).includes('erofs');
-}
-
-/** VFS_CAP_REVISION_2 with cap_net_raw permitted and effective (linux/capability.h). */
-const CAP_NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex');
-
-/** Without setcap(8), which a host may lack: the extended header (pax(1), SCHILY.xattr) is written here. */
-async function layerWithCapability(tarFile: string, mtimeS: number): Promise<string> {
-  const file = `${lab.directory}/ping`;
-  await writeFile(file, 'x');
-  await utimes(file, mtimeS, mtimeS);
-  await commandOutput('tar', [
-    '--create',
-    '--format=ustar',
-    `--file=${tarFile}`,
-    `--directory=${lab.directory}`,
-    'ping',
-  ]);
-  const tar = await readFile(tarFile);
-  const text = Buffer.concat([
-    Buffer.from(' SCHILY.xattr.security.capability='),
-    CAP_NET_RAW,
-    Buffer.from('\n'),
-  ]);
-  const data = Buffer.alloc(512);
-  text.copy(data, data.write(`${text.length + 2}`));
-  await writeFile(tarFile, Buffer.concat([extendedHeader(tar.subarray(0, 512), text.length + 2), data, tar]));
-  return tarFile;
-}
-
-/** Of a ustar header (POSIX.1, pax): typeflag at 156, size at 124, checksum at 148 taken over eight spaces. */
-function extendedHeader(of: Buffer, size: number): Buffer {
-  const header = Buffer.from(of);
-  header.write('x', 156);
-  header.write(size.toString(8).padStart(11, '0'), 124);
-  header.write(' '.repeat(8), 148);
-  const sum = header.reduce((total, byte) => total + byte, 0);
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return header;
 }
 
 async function tarsOf(fills: readonly Fill[]): Promise<readonly string[]> {
@@ -132,7 +94,7 @@ describe('the root disk of an image', () => {
   });
 
   test.skipIf(!canMount)('has the capabilities of files, and the time of each', async () => {
-    const tree = await treeOf([await layerWithCapability(`${lab.directory}/layer.tar`, 1_500_000_000)]);
+    const tree = await treeOf([await layerWithCapability(lab.directory, 1_500_000_000)]);
     expect((await stat(`${tree}/ping`)).mtimeMs).toBe(1_500_000_000_000);
     const xattrs = '--format=posix --xattrs --xattrs-include=* --create --file'.split(' ');
     await commandOutput('tar', [...xattrs, `${lab.directory}/back.tar`, `--directory=${tree}`, 'ping']);

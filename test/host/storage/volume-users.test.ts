@@ -90,6 +90,7 @@ test('while a record cannot be read, nobody says that a volume is free: it stays
   const careful = await openVolumes({
     ...{ roots: { state: stage.state, run: stage.state }, records: () => stage.records },
     unread: () => unread,
+    unpackImage: stage.unpackImage,
   });
   expect(await careful.remove(KEY)).toBe(false);
   await expect(careful.grow(KEY, 64 * MIB)).rejects.toThrow('repair it');

@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { commandOutput, runCommand } from '../../../src/host/exec.ts';
+import { commandOutput } from '../../../src/host/exec.ts';
 import { volumeId } from '../../../src/machine/ids.ts';
 import type { VolumeWish } from '../../../src/machine/volume.ts';
 import { KEY, MIB, user, volumesStage, wish } from '../../support/volumes-stage.ts';
@@ -104,34 +102,38 @@ describe('an archive', () => {
     return `${stage.state}/${name}`;
   }
 
+  function from(path: string): Pick<VolumeWish, 'source'> {
+    return { source: { from: 'archive', path } };
+  }
+
   async function filled(changes: Partial<VolumeWish>): Promise<void> {
     await stage.volumes.create(wish(changes));
     while ((await stage.volumes.look(KEY)).state === 'making') await sleep(20);
   }
 
   test.each(['files.tar', 'files.tar.gz', 'files.tar.xz'])('%s fills a new volume, once', async (name) => {
-    await filled({ archive: await archive(name) });
+    await filled(from(await archive(name)));
     expect(await listed(await stage.diskPath(), '/sub')).toMatch(/\/104751\/1000\/1001\/hello\/5\//);
     await commandOutput('e2fsck', ['-f', '-n', await stage.diskPath()]);
     const uuid = await uuidOf(await stage.diskPath());
-    await filled({ archive: await archive(name) });
+    await filled(from(await archive(name)));
     expect(await uuidOf(await stage.diskPath())).toBe(uuid);
     expect(await readdir(`${stage.state}/volumes/${'v'.repeat(24)}`)).toEqual(['disk.img', 'volume.json']);
   });
 
   test('that is missing, damaged, or too large says so, leaves nothing, and may be mended', async () => {
-    await filled({ archive: `${stage.state}/none.tar` });
+    await filled(from(`${stage.state}/none.tar`));
     expect(await stage.volumes.look(KEY)).toMatchObject({ state: 'failed', reason: 'ArchiveUnusable' });
     await writeFile(`${stage.state}/none.tar`, 'no archive');
-    await filled({ archive: `${stage.state}/none.tar` });
+    await filled(from(`${stage.state}/none.tar`));
     expect(await stage.volumes.look(KEY)).toMatchObject({ state: 'failed', reason: 'ArchiveUnusable' });
     await mkdir(`${stage.state}/in`, { recursive: true });
     for (const half of ['one', 'two'])
       await writeFile(`${stage.state}/in/${half}`, Buffer.alloc(20 * MIB, half));
-    await filled({ archive: await archive() });
+    await filled(from(await archive()));
     expect(await stage.volumes.look(KEY)).toMatchObject({ state: 'failed', reason: 'VolumeTooSmall' });
     expect(await readdir(`${stage.state}/volumes`)).toEqual([]);
-    await filled({ archive: await archive(), bytes: 128 * MIB });
+    await filled({ ...from(await archive()), bytes: 128 * MIB });
     expect(await stage.volumes.look(KEY)).toMatchObject({ state: 'ready' });
   });
 
@@ -149,7 +151,7 @@ describe('an archive', () => {
       `s,^file$,${stage.state}/outside,`,
       'file',
     ]);
-    await filled({ archive: path });
+    await filled(from(path));
     expect(await readFile(`${stage.state}/outside`, 'utf8')).toBe('kept');
   });
 });
@@ -174,34 +176,3 @@ describe('removal', () => {
     expect(await readdir(`${stage.state}/volumes`)).toEqual(['v'.repeat(24)]);
   });
 });
-
-test('killed at any moment, a volume is whole or absent, and never made twice', async () => {
-  const uuids = new Map<string, string>();
-  for (let round = 0; round < 15; round++) {
-    await killedAfter(round * 23);
-    const after = await stage.opened();
-    expect(after.problems()).toEqual([]);
-    await after.collect();
-    for (const { id } of after.all()) {
-      const path = `${stage.state}/volumes/${id}/disk.img`;
-      expect((await runCommand('e2fsck', ['-f', '-p', path])).exitCode).toBeLessThanOrEqual(2);
-      const uuid = await uuidOf(path);
-      expect(uuids.get(id) ?? uuid).toBe(uuid);
-      uuids.set(id, uuid);
-    }
-    expect((await readdir(`${stage.state}/volumes`)).filter((name) => name.startsWith('.'))).toEqual([]);
-  }
-  expect(uuids.size).toBeGreaterThan(2);
-}, 120_000);
-
-/** From the first volume on; the programs that it had begun end by themselves. */
-async function killedAfter(ms: number): Promise<void> {
-  const script = new URL('../../support/volumes-forever.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, stage.state], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exit = once(child, 'exit');
-  await once(child.stdout, 'data');
-  await sleep(ms);
-  child.kill('SIGKILL');
-  await exit;
-  await sleep(300);
-}

@@ -22,13 +22,18 @@ test('a size is all that a volume needs, and it is kept unless told otherwise', 
   const filled = volume({ size: '1Gi', source: { archive: 'files.tar.gz' }, reclaimPolicy: 'Delete' });
   expect(parser.volume(filled, { source: 'directory' })).toMatchObject({
     is: 'good',
-    volume: { spec: { archive: 'files.tar.gz', reclaimPolicy: 'Delete' } },
+    volume: { spec: { source: { from: 'archive', path: 'files.tar.gz' }, reclaimPolicy: 'Delete' } },
   });
 });
 
 test('everything that is wrong is told at once, each with its way out', () => {
   const document = volume(
-    { size: '1MB', source: { image: 'docker.io/library/nginx' }, reclaimPolicy: 'retain', colour: 'red' },
+    {
+      size: '1MB',
+      source: { image: 'docker.io/library/nginx', archive: 'a.tar' },
+      reclaimPolicy: 'retain',
+      colour: 'red',
+    },
     { metadata: { name: 'Data_' }, kind: 'Volumes' },
   );
   expect(problemsOf(document)).toEqual([
@@ -37,7 +42,7 @@ test('everything that is wrong is told at once, each with its way out', () => {
     expect.stringMatching(/^spec\.colour: unknown field colour/),
     'spec.reclaimPolicy: must be Retain or Delete: did you mean Retain?',
     'spec.size: must be at least 16MB',
-    expect.stringMatching(/^spec\.source\.image: is not supported by this version: .*use archive/),
+    'spec.source: a volume is filled from one thing: remove archive or image',
   ]);
 });
 
@@ -47,10 +52,21 @@ test.each([
   [{ size: 16 * 1024 ** 2 + 1 }, 'spec.size: must be a whole number of MB (1048576 bytes): write 17MB'],
   [
     { size: '64MB', source: {} },
-    'spec.source: names nothing to fill the volume with: add archive, or remove source',
+    'spec.source: names nothing to fill the volume with: add archive or image, or remove source',
+  ],
+  [
+    { size: '64MB', source: { image: 'https://nginx' } },
+    expect.stringMatching(/^spec.source.image: is not an image reference: write one such as/),
   ],
 ])('%j is refused', (spec, problem) => {
   expect(problemsOf(volume(spec))).toEqual([problem]);
+});
+
+test.each(['directory', 'kubernetes'] as const)('an image fills a volume of a %s', (source) => {
+  expect(parser.volume(volume({ size: '64MB', source: { image: 'nginx' } }), { source })).toMatchObject({
+    is: 'good',
+    volume: { spec: { source: { from: 'image', reference: 'nginx' } } },
+  });
 });
 
 test('an archive of a host is refused from a cluster', () => {

@@ -38,7 +38,11 @@ test('a Volume beside an Instance is declared, with its archive beside the file'
   expect(declared()).toMatchObject({
     is: 'wanted',
     volume: {
-      spec: { bytes: 1024 ** 3, archive: `${place.watch}/sub/in/files.tar`, reclaimPolicy: 'Retain' },
+      spec: {
+        bytes: 1024 ** 3,
+        source: { from: 'archive', path: `${place.watch}/sub/in/files.tar` },
+        reclaimPolicy: 'Retain',
+      },
     },
   });
   expect(place.source().volumes?.keys()).toEqual([KEY]);
