@@ -83,6 +83,8 @@ function openQueueMetrics(registers: Registry[]): QueueMetrics {
     ...named,
   });
   const name = { name: CONTROLLER };
+  // A counter that does not exist yet cannot be alerted on.
+  retries.inc(name, 0);
   return {
     queueDepth: (keys) => {
       depth.set(name, keys);
@@ -126,7 +128,6 @@ function openReconcileMetrics(registers: Registry[]): ReconcileMetrics {
     ...ofController,
   });
   const controller = { controller: CONTROLLER };
-  // A counter that does not exist yet cannot be alerted on.
   errors.inc(controller, 0);
   return {
     workers: (count) => {

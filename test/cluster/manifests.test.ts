@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
-import { must } from '../support/cluster-stage.ts';
+import { eventually, must } from '../support/cluster-stage.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const missing = controlPlaneMissing();
@@ -46,6 +47,86 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
       expect(changed.filter((line) => !line.startsWith('customresourcedefinition'))).toEqual([]);
     },
   );
+
+  // Theirs are large and not ours: that they are served is enough here.
+  async function serve(group: string, kinds: Readonly<Record<string, string>>): Promise<void> {
+    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+    const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+    for (const [kind, plural] of Object.entries(kinds)) {
+      const versions = [{ name: 'v1', served: true, storage: true, schema }];
+      const names = { kind, plural, singular: kind.toLowerCase() };
+      const metadata = { name: `${plural}.${group}` };
+      await must(plane.admin, {
+        method: 'POST',
+        path,
+        body: { metadata, spec: { group, scope: 'Namespaced', names, versions } },
+      });
+    }
+    for (const plural of Object.values(kinds))
+      await eventually(
+        async () =>
+          (await plane.admin.ask({ method: 'GET', path: `/apis/${group}/v1/${plural}` })).status === 200,
+      );
+  }
+
+  test('the overlay for Prometheus and the example for Flux apply by an old kubectl and by a current one', async () => {
+    await serve('monitoring.coreos.com', { PodMonitor: 'podmonitors', PrometheusRule: 'prometheusrules' });
+    await serve('source.toolkit.fluxcd.io', { GitRepository: 'gitrepositories' });
+    await serve('kustomize.toolkit.fluxcd.io', { Kustomization: 'kustomizations' });
+    await kubectl('create', 'namespace', 'flux-system');
+    for (const path of ['overlays/prometheus', 'flux']) {
+      const file = `${plane.directory}/built.yaml`;
+      // 1.20's own kustomize does not know every word of ours: see manifests/overlays/README.md.
+      await writeFile(file, await kubectl('kustomize', `${ROOT}manifests/${path}`));
+      for (const version of ['1.20', '1.32'] as const)
+        expect(await plane.kubectl(version, 'apply', '--validate=false', '-f', file)).toContain(
+          path === 'flux' ? 'kustomization' : 'podmonitor',
+        );
+    }
+  });
+
+  test('metrics leave the node only with the overlay for Prometheus', async () => {
+    const container = ['spec', 'template', 'spec', 'containers', 0];
+    const [base, measured] = [await built('base'), await built('overlays/prometheus')];
+    expect(JSON.stringify(base)).not.toContain('metrics-listen');
+    const agent = find(measured, 'DaemonSet');
+    expect(valueAt(agent, [...container, 'args'])).toContain('--metrics-listen=[$(NODE_IP)]:9465');
+    expect(valueAt(agent, [...container, 'env'])).toContainEqual({
+      name: 'NODE_IP',
+      valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } },
+    });
+    const monitor = find(measured, 'PodMonitor');
+    const port = textAt(monitor, ['spec', 'podMetricsEndpoints', 0, 'port']);
+    expect(valueAt(agent, [...container, 'ports'])).toContainEqual({
+      name: port,
+      containerPort: 9465,
+      protocol: 'TCP',
+    });
+    expect(valueAt(monitor, ['spec', 'selector'])).toEqual(valueAt(agent, ['spec', 'selector']));
+    const dashboard = valueAt(find(measured, 'ConfigMap'), ['data', 'hypeman.json']);
+    expect(JSON.parse(String(dashboard))).toHaveProperty('title', 'hypeman-controller');
+  });
+
+  test('what Argo CD is taught leaves the rest of its settings alone', async () => {
+    await kubectl('create', 'namespace', 'argocd');
+    await kubectl(
+      '-n',
+      'argocd',
+      'create',
+      'configmap',
+      'argocd-cm',
+      '--from-literal=url=https://argo.example.com',
+    );
+    await kubectl('apply', '--server-side', '-k', `${ROOT}manifests/argocd`);
+    const path = '/api/v1/namespaces/argocd/configmaps/argocd-cm';
+    const settings = await must(plane.admin, { method: 'GET', path });
+    const script = readFileSync(`${ROOT}manifests/argocd/health.lua`, 'utf8');
+    expect(valueAt(settings, ['data'])).toEqual({
+      url: 'https://argo.example.com',
+      'resource.customizations.health.hypeman.dev_Instance': script,
+      'resource.customizations.health.hypeman.dev_Volume': script,
+    });
+  });
 
   async function may(verb: string, group: string, resource: string, namespace = 'default'): Promise<boolean> {
     const [name, subresource] = resource.split('/');
