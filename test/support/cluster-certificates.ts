@@ -9,6 +9,9 @@ type Leaf = {
   readonly names?: string;
 };
 
+/** The node whose kubelet the leaf `node` is for. */
+export const KUBELET_NODE = 'real-node';
+
 const LEAVES: readonly Leaf[] = [
   {
     name: 'server',
@@ -20,6 +23,7 @@ const LEAVES: readonly Leaf[] = [
   { name: 'scheduler', subject: '/CN=system:kube-scheduler', usage: 'clientAuth' },
   { name: 'controller-manager', subject: '/CN=system:kube-controller-manager', usage: 'clientAuth' },
   { name: 'aggregator', subject: '/CN=front-proxy', usage: 'clientAuth' },
+  { name: 'node', subject: `/O=system:nodes/CN=system:node:${KUBELET_NODE}`, usage: 'clientAuth' },
   // Without any right but those that a test gives.
   { name: 'agent', subject: '/CN=agent', usage: 'clientAuth' },
 ];

@@ -40,11 +40,13 @@ export type ControlPlane = {
   /** With every right. */
   readonly admin: ApiServer;
   /** The path of a kubeconfig for a user of `makeCertificates`; `port`: as seen through a proxy. */
-  kubeconfig(user: 'admin' | 'agent', port?: number): Promise<string>;
+  kubeconfig(user: 'admin' | 'agent' | 'node', port?: number): Promise<string>;
   stopApiServer(): Promise<void>;
   startApiServer(): Promise<void>;
   /** Runs a kubectl with every right, and returns what it said. Throws with its complaint. */
   kubectl(version: KubectlVersion, ...args: readonly string[]): Promise<string>;
+  /** Without it no Pod comes to a node, not even those of a DaemonSet. */
+  startScheduler(): Promise<void>;
   /** A current server for custom resources beside it, spoken to directly: CEL, strict validation. */
   startCrdServer(): Promise<ApiServer>;
   /** Forgets every version but the last, as etcd does every five minutes. */
@@ -110,6 +112,14 @@ export async function startControlPlane(): Promise<ControlPlane> {
       if (exitCode !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
       return stdout;
     },
+    startScheduler: async () => {
+      const [schedulerPort = 0] = await freePorts(1);
+      const config = await kubeconfig('scheduler');
+      await start('kube-scheduler', [
+        ...[`--kubeconfig=${config}`, '--leader-elect=false'],
+        ...['--bind-address=127.0.0.1', `--secure-port=${schedulerPort}`, '--port=0'],
+      ]);
+    },
     startCrdServer: async () => {
       await start(CRD_SERVER, crdServerFlags(directory, etcdUrl, await kubeconfig('admin'), crdPort));
       const path = await kubeconfig('admin', crdPort);
@@ -161,6 +171,10 @@ function apiServerFlags(directory: string, etcdUrl: string, port: number): reado
     '--service-cluster-ip-range=10.96.0.0/24',
     ...['--authorization-mode=Node,RBAC', '--enable-admission-plugins=NodeRestriction'],
     ...['--allow-privileged=true', '--event-ttl=10m'],
+    // Exec and logs, at the kubelet.
+    `--kubelet-client-certificate=${directory}/admin.crt`,
+    `--kubelet-client-key=${directory}/admin.key`,
+    '--kubelet-preferred-address-types=InternalIP',
   ];
 }
 
