@@ -14,7 +14,7 @@ local function health(status, message)
   return { status = status, message = message }
 end
 
-local ready, stalled = condition("Ready"), condition("Stalled")
+local ready, stalled, reconciling = condition("Ready"), condition("Stalled"), condition("Reconciling")
 
 if obj.metadata.deletionTimestamp ~= nil then
   local waits = table.concat(obj.metadata.finalizers or {}, ", ")
@@ -25,6 +25,10 @@ if (obj.status or {}).observedGeneration ~= obj.metadata.generation then
 end
 if stalled.status == "True" then
   return health("Degraded", stalled.message)
+end
+-- Ready and still at work: what runs is what was declared, and not all around it.
+if reconciling.status == "True" then
+  return health("Progressing", reconciling.message)
 end
 if ready.status ~= "True" then
   return health("Progressing", ready.message)
