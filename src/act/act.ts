@@ -50,6 +50,8 @@ async function perform(hands: Hands, action: Action, signal: AbortSignal): Promi
       return writeBoot(hands, action);
     case 'start-machine':
       return startMachine(hands, action, signal);
+    case 'grow-memory':
+      return growMemory(hands, action, signal);
     case 'suspend-machine':
       return suspendMachine(hands, action, signal);
     case 'settle-standby':
@@ -93,6 +95,20 @@ async function startMachine(
   hands.links.drop(machine.id);
   await handOverVolumes(hands, machine);
   await driverOf(hands, hypervisor).start(machine, signal);
+}
+
+async function growMemory(
+  hands: Hands,
+  { hypervisor, machine, bytes }: Extract<Action, { kind: 'grow-memory' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const driver = driverOf(hands, hypervisor);
+  if (driver.growMemory !== undefined) return driver.growMemory(machine, bytes, signal);
+  throw new HypemanError(
+    'transient',
+    'HypervisorUnavailable',
+    `this host has no driver for ${hypervisor} that adds memory to a machine that runs`,
+  );
 }
 
 /** Both ways at once: init ends the program, and a guest without a living init hears the button. */

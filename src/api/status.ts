@@ -39,6 +39,7 @@ export type InstanceStatus = {
     readonly bandwidthUpload?: string;
   };
   readonly size?: string;
+  readonly hotplugSize?: string;
   readonly vcpus?: number;
   readonly overlaySize?: string;
   readonly diskIoBps?: string;

@@ -1,4 +1,6 @@
 import { unreachable } from '../errors.ts';
+import { pluggedBytes } from '../machine/hotplug.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { PolicyShape } from '../machine/egress.ts';
 import type { Action } from '../plan/action.ts';
 
@@ -35,7 +37,9 @@ export function actionText(action: Action): string {
     case 'start-machine':
       return `start a ${action.hypervisor} machine: ${action.machine.vcpus} vCPUs, ${sizeText(action.machine.memoryBytes)}`;
     case 'suspend-machine':
-      return `suspend the machine and keep its ${sizeText(action.machine.memoryBytes)} of memory`;
+      return `suspend the machine and keep its ${sizeText(ramBytesOf(action.machine))} of memory`;
+    case 'grow-memory':
+      return `add memory to the machine, which runs on: ${sizeText(action.bytes)} in all`;
     case 'settle-standby':
       return 'put the memory on disk, where it outlives the host going down';
     case 'restore-machine':
@@ -68,6 +72,10 @@ function rulesText({ grants }: PolicyShape): string {
   const names = new Set(grants.map(({ credential }) => credential)).size;
   if (names === 0) return 'no credentials';
   return `${names} ${names === 1 ? 'credential' : 'credentials'} in ${grants.length} ${grants.length === 1 ? 'rule' : 'rules'}`;
+}
+
+function ramBytesOf({ memoryBytes, hotplug }: Machine): number {
+  return memoryBytes + pluggedBytes(hotplug?.dimms ?? []);
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;

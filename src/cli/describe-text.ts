@@ -48,6 +48,7 @@ function fieldsOf({ metadata, status }: ReportedInstance, now: number): readonly
     ['Node', status.nodeName],
     ['VCPUs', status.vcpus],
     ['Memory', status.size],
+    ['Hotplug', status.hotplugSize],
     ['Overlay', status.overlaySize],
     ['Disk I/O', status.diskIoBps],
     ['Network', network?.name],

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { memoryParts } from '../machine/hotplug.ts';
 import { snapshotPathsAt } from '../machine/snapshot-paths.ts';
 import type { SnapshotPaths } from '../machine/snapshot-paths.ts';
 import { manifestText, readManifest } from '../machine/snapshot.ts';
-import type { KeptMemory, SnapshotManifest, SnapshotState } from '../machine/snapshot.ts';
+import type { KeptMemory, MachineShape, SnapshotManifest, SnapshotState } from '../machine/snapshot.ts';
 import { orDiskFull } from './disk-space.ts';
 import {
   namesIn,
@@ -45,7 +46,7 @@ export async function openDraft(paths: SnapshotPaths): Promise<SnapshotPaths> {
 
 /** What a manifest says but for what the files say themselves. */
 export type SnapshotWords = Pick<SnapshotManifest, 'version' | 'source' | 'createdAt'> & {
-  readonly memory?: Omit<KeptMemory, 'writtenAt'>;
+  readonly memory?: Omit<KeptMemory, 'writtenAt' | 'dimmsWrittenAt'>;
 };
 
 /**
@@ -58,8 +59,7 @@ export async function commitSnapshot(
   { words, bootId }: { readonly words: SnapshotWords; readonly bootId: string },
 ): Promise<void> {
   const { version, source, createdAt, memory } = words;
-  const kept =
-    memory === undefined ? {} : { memory: { ...memory, writtenAt: await writtenAtOf(draft.memory) } };
+  const kept = memory === undefined ? {} : { memory: { ...memory, ...(await timesOf(draft, memory.shape)) } };
   const manifest = { version, source, createdAt, ...kept, unsettledOnBoot: bootId };
   await replaceFile(draft.manifest, manifestText(manifest));
   await discardSnapshot(paths);
@@ -75,7 +75,8 @@ export async function settleSnapshot(paths: SnapshotPaths, bootId: string): Prom
   if (seen.state !== 'ready' || seen.isSettled) return;
   await orDiskFull(paths.directory, 'put a snapshot on disk', async () => {
     const disks = (await namesIn(paths.disks)).map((name) => `${paths.disks}/${name}`);
-    const kept = seen.manifest.memory === undefined ? [] : [paths.memory, paths.deviceState];
+    const { memory } = seen.manifest;
+    const kept = memory === undefined ? [] : [...memoryFiles(paths, memory.shape), paths.deviceState];
     for (const path of [...kept, ...disks]) await syncFile(path);
     if (disks.length > 0) await syncDirectory(paths.disks);
     const { unsettledOnBoot, ...settled } = seen.manifest;
@@ -96,10 +97,25 @@ export async function unsettleSnapshot(paths: SnapshotPaths, bootId: string): Pr
 
 async function damageOf(paths: SnapshotPaths, { memory }: SnapshotManifest): Promise<string | undefined> {
   if (memory === undefined) return undefined;
-  if ((await statIfThere(paths.memory)) === undefined) return 'its memory is missing';
+  for (const path of memoryFiles(paths, memory.shape))
+    if ((await statIfThere(path)) === undefined) return 'its memory is missing';
   if ((await statIfThere(paths.deviceState)) === undefined) return 'its device state is missing';
-  const isAsItWas = (await writtenAtOf(paths.memory)) === memory.writtenAt;
+  const { writtenAt, dimmsWrittenAt = [] } = await timesOf(paths, memory.shape);
+  const isAsItWas =
+    writtenAt === memory.writtenAt && dimmsWrittenAt.join() === (memory.dimmsWrittenAt ?? []).join();
   return isAsItWas ? undefined : 'its memory was written to after it was taken';
+}
+
+function memoryFiles({ memory }: SnapshotPaths, { hotplug }: MachineShape): readonly string[] {
+  return memoryParts(hotplug?.dimms ?? []).map((part) => `${memory}${part}`);
+}
+
+async function timesOf(
+  paths: SnapshotPaths,
+  shape: MachineShape,
+): Promise<Pick<KeptMemory, 'writtenAt' | 'dimmsWrittenAt'>> {
+  const [writtenAt = '', ...dimmsWrittenAt] = await Promise.all(memoryFiles(paths, shape).map(writtenAtOf));
+  return dimmsWrittenAt.length === 0 ? { writtenAt } : { writtenAt, dimmsWrittenAt };
 }
 
 async function writtenAtOf(path: string): Promise<string> {

@@ -36,6 +36,12 @@ export type Driver = {
   pressPowerButton(ref: MachineRef, signal: AbortSignal): Promise<void>;
   /** Ends the VMM at once and returns when its process is gone and its run directory is removed. */
   kill(ref: MachineRef, signal: AbortSignal): Promise<void>;
+  /**
+   * Plugs in what a running machine lacks of `bytes` of RAM, as one block, and returns when the VMM has it; the
+   * guest takes it up by itself. One that has so much is left alone. Throws `DiskFull`, `CannotGrow`, or what
+   * the VMM says, and nothing is plugged in then. Absent: no memory can be added to a running machine.
+   */
+  growMemory?(machine: Machine, bytes: number, signal: AbortSignal): Promise<void>;
   /** Absent: this hypervisor keeps no memory. */
   readonly memory?: MemoryKeeper;
   /** Lets go of connections; machines run on. */

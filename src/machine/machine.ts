@@ -1,3 +1,4 @@
+import type { Dimm, Hotplug } from './hotplug.ts';
 import type { InstanceId, TapName } from './ids.ts';
 import type { InstancePaths } from './paths.ts';
 
@@ -35,6 +36,8 @@ export type Machine = {
    * cost that does not grow with its RAM. Absent: anonymous memory, which ends with the VMM.
    */
   readonly memory?: 'file';
+  /** Absent: no memory can be plugged in. */
+  readonly hotplug?: Hotplug;
   readonly kernel: string;
   readonly initrd: readonly string[];
   readonly cmdline: string;
@@ -56,11 +59,14 @@ export type ProcessIdentity = {
 /** Why a VMM ended, when it told us before it went. */
 export type MachineEnd = 'guest-shutdown' | 'guest-reset' | 'guest-panicked' | 'vmm-error';
 
+/** Memory that is plugged in; absent: none. */
+export type Plugged = { readonly dimms?: readonly Dimm[] };
+
 /** What a hypervisor says of one machine. Unreachable is `unknown`, never `absent`. */
 export type MachineState =
   | { readonly state: 'absent'; readonly ended?: MachineEnd }
   | { readonly state: 'created'; readonly process: ProcessIdentity }
-  | { readonly state: 'running'; readonly process: ProcessIdentity }
-  | { readonly state: 'paused'; readonly process: ProcessIdentity }
+  | ({ readonly state: 'running'; readonly process: ProcessIdentity } & Plugged)
+  | ({ readonly state: 'paused'; readonly process: ProcessIdentity } & Plugged)
   | { readonly state: 'shutdown'; readonly process: ProcessIdentity }
   | { readonly state: 'unknown'; readonly process: ProcessIdentity; readonly error: string };

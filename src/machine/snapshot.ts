@@ -1,3 +1,4 @@
+import type { Hotplug } from './hotplug.ts';
 import type { InstanceId } from './ids.ts';
 import type { Hypervisor, Machine } from './machine.ts';
 
@@ -5,6 +6,7 @@ import type { Hypervisor, Machine } from './machine.ts';
 export type MachineShape = {
   readonly vcpus: number;
   readonly memoryBytes: number;
+  readonly hotplug?: Hotplug;
   /** Serials of the disks, in order; which files are behind them may differ. */
   readonly disks: readonly string[];
   readonly hasNic: boolean;
@@ -22,6 +24,8 @@ export type KeptMemory = {
   readonly shape: MachineShape;
   /** mtime of the file in ns: nobody but root can set it back, so a frozen memory that was written to is seen. */
   readonly writtenAt: string;
+  /** The same of each file of what was plugged in. */
+  readonly dimmsWrittenAt?: readonly string[];
 };
 
 /** `manifest.json`: what a snapshot is of, and what can go on from it. */
@@ -56,8 +60,11 @@ export type Abilities = {
   readonly memoryHotplug: boolean;
 };
 
-export function shapeOf({ vcpus, memoryBytes, disks, nic }: Machine): MachineShape {
-  return { vcpus, memoryBytes, disks: disks.map(({ serial }) => serial), hasNic: nic !== undefined };
+export function shapeOf({ vcpus, memoryBytes, hotplug, disks, nic }: Machine): MachineShape {
+  return {
+    ...{ vcpus, memoryBytes, disks: disks.map(({ serial }) => serial), hasNic: nic !== undefined },
+    ...(hotplug === undefined ? {} : { hotplug }),
+  };
 }
 
 /** Why this machine cannot go on from the snapshot on this hypervisor, as one clause; undefined when it can. */
@@ -80,6 +87,7 @@ export function mismatchOf(
 const SHAPE_WORDS: readonly (readonly [keyof MachineShape, string])[] = [
   ['vcpus', 'vcpus'],
   ['memoryBytes', 'memory'],
+  ['hotplug', 'memory plugged in, or room for it'],
   ['disks', 'disks'],
   ['hasNic', 'network devices'],
 ];

@@ -56,6 +56,13 @@ export type Action =
   /** Forces the memory to disk, so that it outlives the host's going down. */
   | { readonly kind: 'settle-standby'; readonly id: InstanceId }
   | { readonly kind: 'restore-machine'; readonly hypervisor: Hypervisor; readonly machine: Machine }
+  /** Has it have so much RAM in all, its programs running on. */
+  | {
+      readonly kind: 'grow-memory';
+      readonly hypervisor: Hypervisor;
+      readonly machine: Machine;
+      readonly bytes: number;
+    }
   /** What the programs held in memory is lost. */
   | { readonly kind: 'discard-standby'; readonly id: InstanceId }
   /** Of a guest that goes on after a standby: its clock stood still, its random numbers would repeat. */

@@ -1,6 +1,7 @@
 import { unreachable } from '../errors.ts';
 import type { ImageState } from '../machine/image.ts';
-import type { ProcessIdentity } from '../machine/machine.ts';
+import { pluggedBytes } from '../machine/hotplug.ts';
+import type { MachineState, ProcessIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import { heldPolicy } from './mediation.ts';
 import { plan } from './plan.ts';
@@ -73,8 +74,10 @@ export function afterAction(world: World, action: Action): World {
       };
     case 'settle-standby':
       return { ...world, standby: settledOf(world.standby) };
+    case 'grow-memory':
+      return { ...world, machine: grownTo(world, action) };
     case 'restore-machine':
-      return { ...startedFrom(world), standby: { state: 'absent' } };
+      return { ...restoredFrom(world, action), standby: { state: 'absent' } };
     case 'discard-standby':
       return { ...world, standby: { state: 'absent' } };
     case 'refresh-guest':
@@ -91,10 +94,27 @@ export function afterAction(world: World, action: Action): World {
   }
 }
 
+/** With what was plugged in before. */
+function restoredFrom(world: World, { machine: { hotplug } }: Restoring): World {
+  const plugged = hotplug === undefined || hotplug.dimms.length === 0 ? {} : { dimms: hotplug.dimms };
+  return { ...startedFrom(world), machine: { state: 'running', process: NOBODY, ...plugged } };
+}
+
+type Restoring = Extract<Action, { kind: 'restore-machine' }>;
+
 function startedFrom(world: World): World {
   return { ...world, machine: { state: 'running', process: NOBODY }, guest: { state: 'silent' } };
 }
 
+/** As one more block; where the guest sees it, only the hypervisor knows. */
+function grownTo({ machine }: World, { machine: wanted, bytes }: Growing): MachineState {
+  if (machine.state !== 'running') return machine;
+  const dimms = wanted.hotplug?.dimms ?? [];
+  const missing = bytes - wanted.memoryBytes - pluggedBytes(dimms);
+  return { ...machine, dimms: [...dimms, { slot: dimms.length, address: 0, bytes: missing }] };
+}
+
+type Growing = Extract<Action, { kind: 'grow-memory' }>;
 type Guarding = Extract<Action, { kind: 'guard-tap' }>;
 
 function guardedBy({ mediation }: Guarding): World['network']['guard'] {

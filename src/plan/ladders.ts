@@ -8,6 +8,7 @@ import { driverAvailable, kernelPresent, ownDriverAvailable, toolsPresent } from
 import { imagePinned, imageReady, imageRepinned } from './rungs/image.ts';
 import { kill, stopFinished } from './rungs/stop.ts';
 import { machineAccountedFor, machineAnswers } from './rungs/machine-known.ts';
+import { hotplugAvailable, memoryGrown } from './rungs/memory.ts';
 import {
   networkGone,
   networkRemoved,
@@ -68,6 +69,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     credentialsKnown,
     programKnown,
     volumesFree,
+    hotplugAvailable,
     proxyReachable,
   ]
     .map(holdingNoPolicy)
@@ -112,6 +114,7 @@ export const removeLadder: readonly Rung<KnownWorld>[] = [
   exitRecorded,
   ...[poweredOff, stopFinished, machineStopped].map(guardedMeanwhile),
   networkRemoved,
+    memoryGrown,
   forgotten,
 ];
 

@@ -1,9 +1,11 @@
 import type { VolumeMount } from '../api/instance.ts';
 import type { ImageState } from '../machine/image.ts';
+import type { Dimm } from '../machine/hotplug.ts';
 import type { Machine, MachineDisk } from '../machine/machine.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import { NETWORK_FIELD } from './fields.ts';
+import { dimmsSeen } from './memory.ts';
 import type { ReadyWorld } from './ready-world.ts';
 import { mountsApplied, volumeDisks } from './volumes.ts';
 import { hypervisorWanted } from './wishes.ts';
@@ -17,6 +19,8 @@ export function machineFor(world: ReadyWorld): Machine {
     ...machineOf(world, {
       vcpus: spec.vcpus,
       memoryBytes: spec.memoryBytes,
+      hotplugBytes: spec.hotplugBytes,
+      dimms: [],
       diskBps: spec.diskBps,
       isNetworked: spec.network.enabled,
       mounts: spec.volumes,
@@ -25,13 +29,15 @@ export function machineFor(world: ReadyWorld): Machine {
   };
 }
 
-/** The machine that there is, if only on disk: as it was started, whatever was edited since. */
+/** The machine that there is, if only on disk: as it was started, and what was plugged in since. */
 export function machineApplied(world: RunWorld): Machine {
   const { fields } = world.record.run.applied;
   return {
     ...machineOf(world, {
       vcpus: Number(fields.vcpus),
       memoryBytes: Number(fields.size),
+      hotplugBytes: Number(fields.hotplugSize ?? 0),
+      dimms: dimmsSeen(world),
       diskBps: fields.diskIoBps === undefined ? undefined : Number(fields.diskIoBps),
       isNetworked: fields[NETWORK_FIELD] === 'true',
       mounts: mountsApplied(fields),
@@ -53,6 +59,8 @@ export function hasRun(world: RecordedWorld): world is RunWorld {
 type Build = {
   readonly vcpus: number;
   readonly memoryBytes: number;
+  readonly hotplugBytes: number;
+  readonly dimms: readonly Dimm[];
   readonly diskBps: number | undefined;
   readonly isNetworked: boolean;
   readonly mounts: readonly VolumeMount[];
@@ -61,7 +69,7 @@ type Build = {
 function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Build): Machine {
   const { record, host, image } = world;
   const { id, tap, mac, owner } = record.identity;
-  const { vcpus, memoryBytes, diskBps, isNetworked } = build;
+  const { vcpus, memoryBytes, hotplugBytes, dimms, diskBps, isNetworked } = build;
   const paths = pathsFor(host.roots, id);
   const limit = diskBps === undefined ? {} : { bytesPerSecond: diskBps };
   const disks: readonly MachineDisk[] = [
@@ -73,6 +81,7 @@ function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Buil
   const kernel = host.kernel.state === 'ready' ? host.kernel : { path: '', cmdline: '' };
   return {
     ...{ id, vcpus, memoryBytes, disks, owner, paths },
+    ...(hotplugBytes > 0 ? { hotplug: { bytes: hotplugBytes, dimms } } : {}),
     kernel: kernel.path,
     // The boot archive has the base archive in it: hypervisors take one file.
     initrd: [paths.bootArchive],

@@ -113,3 +113,7 @@ function failuresAfter({ stopping, run, failures, exit }: InstanceRecord, now: n
   const ranWell = run?.readyAt !== undefined && elapsed(run.readyAt, exit?.at ?? now) >= GOOD_RUN_MS;
   return ranWell ? 1 : failures + 1;
 }
+export function withMemory(record: InstanceRecord, run: Run, memoryBytes: number): InstanceRecord {
+  return { ...record, run: { ...run, memoryBytes } };
+}
+

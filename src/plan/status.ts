@@ -10,7 +10,7 @@ import { isRecorded } from './plan.ts';
 import { ownRecord, stateOf } from './run-state.ts';
 import { hasMachine } from './suspended.ts';
 import { mountsApplied } from './volumes.ts';
-import { fieldsAtStart, hypervisorOfMachine, hypervisorWanted, pendingOf } from './wishes.ts';
+import { fieldsAtStart, fieldsInEffect, hypervisorOfMachine, hypervisorWanted, pendingOf } from './wishes.ts';
 import type { RecordedWorld, World } from './world.ts';
 
 /**
@@ -73,12 +73,14 @@ function recordedPart(record: InstanceRecord, { standby }: World): Partial<Insta
 /** The effective values: of the machine there is, else of the one that would be started. */
 function wantedPart(world: RecordedWorld): Partial<InstanceStatus> {
   const { record, overlay } = world;
-  const fields = (hasMachine(world) ? record.run?.applied.fields : undefined) ?? fieldsAtStart(world);
+  const { run } = record;
+  const fields = run !== undefined && hasMachine(world) ? fieldsInEffect(world, run) : fieldsAtStart(world);
   const bytesOf = (path: string): number => Number(fields[path]);
   return {
     hypervisor: hasMachine(world) ? hypervisorOfMachine(world) : hypervisorWanted(world),
     vcpus: Number(fields.vcpus),
     size: quantityText('size', bytesOf('size')),
+    ...hotplugPart(world, fields),
     overlaySize: quantityText('size', overlay.state === 'ready' ? overlay.bytes : bytesOf('overlaySize')),
     ...(fields.diskIoBps === undefined ? {} : { diskIoBps: quantityText('diskRate', bytesOf('diskIoBps')) }),
     ...volumesPart(fields),
@@ -86,6 +88,14 @@ function wantedPart(world: RecordedWorld): Partial<InstanceStatus> {
     ...networkPart(world),
     ...credentialsPart(world),
   };
+}
+
+/** What can still be plugged in, of a machine that has room for it or would have. */
+function hotplugPart(world: RecordedWorld, fields: Fields): Partial<InstanceStatus> {
+  const room = Number(fields.hotplugSize ?? 0);
+  if (room === 0) return {};
+  const plugged = hasMachine(world) ? Number(fields.size) - Number(world.record.run?.applied.fields.size) : 0;
+  return { hotplugSize: quantityText('size', Math.max(0, room - plugged)) };
 }
 
 /** Of the declared credentials those that the proxy has had: a generation, and never a digest. */

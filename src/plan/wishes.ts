@@ -1,6 +1,7 @@
 import type { Hypervisor } from '../machine/machine.ts';
 import type { Fields, InstanceRecord } from '../machine/record.ts';
 import { ENV_FIELD_PREFIX, environmentFields, fieldsOf, NETWORK_FIELD, pendingFields } from './fields.ts';
+import { memoryInEffect } from './memory.ts';
 import { hasMachine } from './suspended.ts';
 import type { KnownWorld, RecordedWorld } from './world.ts';
 
@@ -58,14 +59,20 @@ export function fieldsAtStart(world: RecordedWorld): Fields {
 /** The edits that the guest does not have: of a machine there is, or that even a start would not bring. */
 export function pendingOf(world: RecordedWorld): readonly string[] {
   const { run } = world.record;
-  const has = run === undefined || !hasMachine(world) ? fieldsAtStart(world) : run.applied.fields;
+  const has = run === undefined || !hasMachine(world) ? fieldsAtStart(world) : fieldsInEffect(world, run);
   return pendingFields(has, fieldsWanted(world));
 }
 
 /** The edits since the last start that another start would bring. */
 export function changesAtRestart(world: RecordedWorld): readonly string[] {
-  const applied = world.record.run?.applied.fields;
-  return applied === undefined ? [] : pendingFields(applied, fieldsAtStart(world));
+  const { run } = world.record;
+  return run === undefined ? [] : pendingFields(fieldsInEffect(world, run), fieldsAtStart(world));
+}
+
+/** What the machine of a run was started with, and the memory that it got since. */
+export function fieldsInEffect(world: KnownWorld, run: NonNullable<InstanceRecord['run']>): Fields {
+  const { fields } = run.applied;
+  return fields.size === undefined ? fields : { ...fields, size: String(memoryInEffect(world, run)) };
 }
 
 /** The spec names another image than the pinned one. */

@@ -17,6 +17,7 @@ export const anyTemper: fc.Arbitrary<Temper> = fc.record({
   proxy: fc.constantFrom('comes back', 'stays away'),
   'suspend-machine': fc.constantFrom('works', 'fails'),
   'restore-machine': fc.constantFrom('works', 'fails'),
+  'grow-memory': fc.constantFrom('works', 'fails'),
 });
 
 /** A guest that serves and a registry that works; whether they heed a stop is left open. */

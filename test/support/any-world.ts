@@ -7,6 +7,7 @@ import type { InstanceRecord } from '../../src/machine/record.ts';
 import { fieldsOf } from '../../src/plan/fields.ts';
 import type { HostFacts, Wanted, World } from '../../src/plan/world.ts';
 import { anyCredentials, anyEgress, anyGuard, anyNote, anyTrust } from './any-egress.ts';
+import { anyMemoryNote, anyMemorySize, grown } from './any-memory-size.ts';
 import { anyMemory, standbyIn } from './any-standby.ts';
 import { anyMounts, anyVolumes, asClaimed } from './any-volumes.ts';
 import {
@@ -37,6 +38,7 @@ const spec = fc
   .record({
     image: fc.constantFrom(...IMAGES),
     vcpus: fc.constantFrom(1, 2),
+    ...anyMemorySize,
     overlayBytes: size,
     restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
     updatePolicy: fc.constantFrom('OnRestart', 'Restart', 'Recreate'),
@@ -118,6 +120,7 @@ const run = fc
   .record({
     startedAt: time,
     readyAt: fc.option(time, { nil: undefined }),
+    memoryBytes: anyMemoryNote,
     standby: fc.option(
       fc.record({ is: fc.constantFrom('suspended' as const, 'resumed' as const), at: time }),
       { nil: undefined, freq: 2 },
@@ -125,13 +128,11 @@ const run = fc
     applied: spec,
     generation: fc.constantFrom(1, 2),
   })
-  .map(({ startedAt, readyAt, standby, applied, generation }) =>
+  .map(({ applied, generation, ...rest }) =>
     without({
-      startedAt,
+      ...rest,
       hypervisor: 'qemu' as const,
       applied: { generation, fields: fieldsOf(applied, DIGESTS, 'qemu') },
-      readyAt,
-      standby,
     }),
   );
 
@@ -172,6 +173,7 @@ const machine: fc.Arbitrary<MachineState> = fc.oneof(
     process,
   }) as fc.Arbitrary<MachineState>,
   { weight: 2, arbitrary: fc.constant(RUNNING) },
+  grown,
   fc.constant({ state: 'unknown', process: PROCESS, error: 'no answer within 2 s' } as const),
 );
 

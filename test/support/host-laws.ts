@@ -12,6 +12,7 @@ import {
   suspendLaws,
   unkeptLaws,
 } from './standby-laws.ts';
+import { growthLaws } from './memory-laws.ts';
 import { mountLaws, volumeLaws } from './volume-laws.ts';
 
 /** Throws when an action does to a host what nobody may do to it, whatever the plan was. */
@@ -77,6 +78,8 @@ function lawsFor(world: World, action: Action): readonly Law[] {
       return [...startLaws(world, action), ...unkeptLaws(world)];
     case 'suspend-machine':
       return suspendLaws(world, action);
+    case 'grow-memory':
+      return growthLaws(world, action);
     case 'settle-standby':
       return settleLaws(world);
     case 'restore-machine':

@@ -22,12 +22,14 @@ export type Temper = {
   /** Whether there is room on the disk to suspend to, and whether a restore comes up. */
   readonly 'suspend-machine': 'works' | 'fails';
   readonly 'restore-machine': 'works' | 'fails';
+  /** Whether there is room on the disk for more memory. */
+  readonly 'grow-memory': 'works' | 'fails';
 };
 
 export const BENIGN: Temper = {
   ...{ guest: 'serves', heedsStop: true, powersOff: true },
   ...{ registry: 'works', trusts: true, proxy: 'comes back' },
-  ...{ 'suspend-machine': 'works', 'restore-machine': 'works' },
+  ...{ 'suspend-machine': 'works', 'restore-machine': 'works', 'grow-memory': 'works' },
 };
 
 /** A host made of values: what a look would see of it, and what it has in store. */
@@ -76,6 +78,8 @@ function worldAfter(host: SimulatedHost, action: Exclude<Action, { kind: 'pull-i
     case 'suspend-machine':
     case 'restore-machine':
       return temper[action.kind] === 'works' ? foreseen(world, action) : unsettled(world);
+    case 'grow-memory':
+      return temper['grow-memory'] === 'works' ? foreseen(world, action) : world;
     case 'request-shutdown':
       return temper.heedsStop && world.machine.state === 'running' ? { ...world, guest: KILLED } : world;
     case 'acknowledge-exit':

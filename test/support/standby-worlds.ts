@@ -1,4 +1,5 @@
 import type { VolumeMount } from '../../src/api/instance.ts';
+import type { Dimm } from '../../src/machine/hotplug.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { SnapshotManifest, SnapshotState } from '../../src/machine/snapshot.ts';
 import { layerSerial, volumeSerial } from '../../src/machine/volume.ts';
@@ -16,9 +17,14 @@ export const VOID: SnapshotState = {
 /** What this run would leave on this host. */
 export function keptMemoryOf(
   { applied: { fields } }: NonNullable<InstanceRecord['run']>,
-  changes: { readonly isSettled?: boolean; readonly version?: string } = {},
+  changes: {
+    readonly isSettled?: boolean;
+    readonly version?: string;
+    readonly dimms?: readonly Dimm[];
+  } = {},
 ): SnapshotState {
   const { isSettled = true, version = '7.2' } = changes;
+  const room = Number(fields.hotplugSize);
   const manifest: SnapshotManifest = {
     ...{ version: 1, source: IDENTITY.id, createdAt: NOW },
     memory: {
@@ -28,6 +34,7 @@ export function keptMemoryOf(
         memoryBytes: Number(fields.size),
         disks: ['root', 'overlay', ...mountsApplied(fields).flatMap(serialsOf)],
         hasNic: fields['network.enabled'] === 'true',
+        ...(room === 0 ? {} : { hotplug: { bytes: room, dimms: changes.dimms ?? [] } }),
       },
       writtenAt: '0',
     },

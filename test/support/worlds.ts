@@ -37,7 +37,7 @@ export const HOST: HostFacts = {
   drivers: {
     qemu: {
       ...{ version: '7.2', accelerator: 'tcg' },
-      abilities: { standby: true, fork: true, diskThrottle: true, memoryHotplug: false },
+      abilities: { standby: true, fork: true, diskThrottle: true, memoryHotplug: true },
     },
   },
   kernel: {

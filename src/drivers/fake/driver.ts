@@ -1,5 +1,6 @@
 import { HypemanError } from '../../errors.ts';
 import type { Driver, MachineListener } from '../../machine/driver.ts';
+import { pluggedBytes } from '../../machine/hotplug.ts';
 import type { InstanceId } from '../../machine/ids.ts';
 import type { Hypervisor, Machine, MachineEnd, MachineState } from '../../machine/machine.ts';
 import type { Abilities } from '../../machine/snapshot.ts';
@@ -14,7 +15,7 @@ export type FakeDriverOptions = {
   readonly name?: Hypervisor;
 };
 
-const ABILITIES: Abilities = { standby: true, fork: true, diskThrottle: true, memoryHotplug: false };
+const ABILITIES: Abilities = { standby: true, fork: true, diskThrottle: true, memoryHotplug: true };
 
 /**
  * A hypervisor made of a Map, for tests and benches without machines. It keeps every promise of
@@ -47,6 +48,10 @@ export function openFakeDriver({ world, onChange, name = 'qemu' }: FakeDriverOpt
       ends.delete(id);
       return Promise.resolve();
     },
+    growMemory: (machine, bytes) => {
+      const refusal = growIn(world, machine, bytes);
+      return refusal === undefined ? Promise.resolve() : Promise.reject(refusal);
+    },
     memory: fakeMemoryKeeper(world),
     close: () => {
       world.listeners.delete(listener);
@@ -59,7 +64,24 @@ function stateIn(world: FakeWorld, id: InstanceId, ended: MachineEnd | undefined
   const vmm = world.vmms.get(id);
   if (vmm === undefined) return { state: 'absent', ...(ended === undefined ? {} : { ended }) };
   if (!vmm.answers) return { state: 'unknown', process: vmm.process, error: 'the fake VMM does not answer' };
-  return { state: vmm.status, process: vmm.process };
+  const dimms = vmm.machine.hotplug?.dimms ?? [];
+  const isUp = vmm.status === 'running' || vmm.status === 'paused';
+  return { state: vmm.status, process: vmm.process, ...(isUp && dimms.length > 0 ? { dimms } : {}) };
+}
+
+function growIn(world: FakeWorld, { id, memoryBytes }: Machine, bytes: number): HypemanError | undefined {
+  const vmm = world.vmms.get(id);
+  if (vmm?.status !== 'running' || !vmm.answers)
+    return new HypemanError('transient', 'CannotGrow', `${id} does not run`);
+  const { hotplug = { bytes: 0, dimms: [] } } = vmm.machine;
+  const plugged = pluggedBytes(hotplug.dimms);
+  const missing = bytes - memoryBytes - plugged;
+  if (missing <= 0) return undefined;
+  if (plugged + missing > hotplug.bytes)
+    return new HypemanError('transient', 'CannotGrow', `${id} has no room for it`);
+  const dimm = { slot: hotplug.dimms.length, address: memoryBytes + plugged, bytes: missing };
+  vmm.machine = { ...vmm.machine, hotplug: { ...hotplug, dimms: [...hotplug.dimms, dimm] } };
+  return undefined;
 }
 
 function startIn(world: FakeWorld, machine: Machine): HypemanError | undefined {

@@ -5,7 +5,8 @@ import type { MachineShape } from '../../machine/snapshot.ts';
 
 /** A VMM that is an entry in a Map. It outlives every controller, as a process does. */
 export type FakeVmm = {
-  readonly machine: Machine;
+  /** What was plugged in since it was started is part of it. */
+  machine: Machine;
   readonly process: ProcessIdentity;
   status: 'created' | 'running' | 'paused' | 'shutdown';
   /** Stands for all of its RAM: a guest counts up in it whenever somebody looks. */

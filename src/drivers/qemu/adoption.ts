@@ -1,4 +1,5 @@
-import { readIfThere, removeFile, removeTree, replaceFile, statIfThere } from '../../host/files.ts';
+import { basename } from 'node:path';
+import { namesIn, readIfThere, removeFile, removeTree, replaceFile, statIfThere } from '../../host/files.ts';
 import { allPids, argumentsOf, identityOf, isAlive } from '../../host/processes.ts';
 import type { MachineRef } from '../../machine/driver.ts';
 import type { InstanceId } from '../../machine/ids.ts';
@@ -36,9 +37,15 @@ export async function findVmm(ref: MachineRef, bootId: string): Promise<ProcessI
 export async function removeTraces(paths: InstancePaths): Promise<void> {
   await removeTree(paths.runDirectory);
   await removeFile(initrdOf(paths));
-  // A snapshot has a name of its own for the memory.
-  await removeFile(paths.memory);
+  // A snapshot has names of its own for the memory.
+  for (const name of await namesIn(paths.directory))
+    if (isMemory(name, paths)) await removeFile(`${paths.directory}/${name}`);
   await removeFile(paths.vmmIdentity);
+}
+
+function isMemory(name: string, { memory }: InstancePaths): boolean {
+  const own = basename(memory);
+  return name === own || name.startsWith(`${own}.`);
 }
 
 /**

@@ -13,6 +13,7 @@ import { shapeOf } from '../../machine/snapshot.ts';
 import { saveDevices } from './device-state.ts';
 import { freezeMemory, shareFile } from './frozen.ts';
 import { writerOf } from './house.ts';
+import { partsOf } from './memory-files.ts';
 import type { House } from './house.ts';
 import type { Session } from './session.ts';
 
@@ -28,24 +29,47 @@ export type Capture = {
 /** How the VMM has its RAM at this moment, by the kernel's own word. */
 export type HeldMemory = {
   readonly session: Session;
+  readonly files: readonly HeldFile[];
+};
+
+/** One of its files: written to, or mapped privately because it is frozen. `part` is what its name ends with. */
+type HeldFile = {
+  readonly part: string;
   readonly mappings: readonly FileMapping[];
   readonly kind: 'own' | 'private';
 };
 
 const STOPPED_WITHIN_MS = 10_000;
 
-/** Throws `CannotSuspend` for a machine whose RAM is no file. */
+/** Throws `CannotSuspend` for a machine whose RAM is no file, or other than `machine` says. */
 export async function heldMemoryOf({ vmms }: House, machine: Machine): Promise<HeldMemory> {
   const session = await vmms.sessionOf(machine);
-  const mappings = session === undefined ? [] : await mappingsOf(session.identity.pid, machine.paths.memory);
-  const [first] = mappings;
-  if (session === undefined || first === undefined)
+  const files = session === undefined ? [] : await heldFilesOf(session, machine);
+  if (session === undefined || files === undefined)
     throw new HypemanError(
       'invalid',
       'CannotSuspend',
       `the memory of ${machine.id} is not kept in a file, because it was started without: restart it first`,
     );
-  return { session, mappings, kind: first.isShared ? 'own' : 'private' };
+  if (JSON.stringify(await session.dimms()) !== JSON.stringify(machine.hotplug?.dimms ?? []))
+    throw new HypemanError('transient', 'CannotSuspend', `the memory of ${machine.id} has just changed`);
+  return { session, files };
+}
+
+async function heldFilesOf(session: Session, machine: Machine): Promise<readonly HeldFile[] | undefined> {
+  const files: HeldFile[] = [];
+  for (const part of partsOf(machine)) {
+    const mappings = await mappingsOf(session.identity.pid, `${machine.paths.memory}${part}`);
+    const [first] = mappings;
+    if (first === undefined) return undefined;
+    files.push({ part, mappings, kind: first.isShared ? 'own' : 'private' });
+  }
+  return files;
+}
+
+/** Every part of it is frozen: nothing of what it maps is changed by this machine. */
+export function isAllPrivate({ files }: HeldMemory): boolean {
+  return files.every(({ kind }) => kind === 'private');
 }
 
 /**
@@ -60,15 +84,14 @@ export async function capture(house: House, wanted: Capture, signal: AbortSignal
   let pausedAt: number | undefined;
   try {
     return await orDiskFull(machine.paths.directory, 'keep the memory of a machine', async () => {
-      if (memory.kind === 'own') await shareFile(machine.paths.memory, draft.memory);
-      else await cloneFile(machine.paths.memory, draft.memory);
+      await takeFiles(draft, wanted);
       signal.throwIfAborted();
       pausedAt = performance.now();
       await pause(memory.session);
       await takeState(draft, wanted);
-      if (memory.kind === 'private' && !wanted.isBase)
-        await chown(draft.memory, machine.owner.uid, machine.owner.gid);
-      if (wanted.isBase) await freezeMemory(draft.memory, facts, house.sharedGid);
+      if (wanted.isBase)
+        await freezeMemory(draft.memory, partsOf(machine), { facts, sharedGid: house.sharedGid });
+      else await ownFiles(draft, wanted);
       const kept = { writer: writerOf(facts), shape: shapeOf(machine) };
       const words = { version: 1, source: machine.id, createdAt: Date.now(), memory: kept } as const;
       await commitSnapshot(draft, into, { words, bootId: house.bootId });
@@ -81,10 +104,25 @@ export async function capture(house: House, wanted: Capture, signal: AbortSignal
   }
 }
 
+/** What it writes to is taken as it is; of what it shares with others a copy is made. */
+async function takeFiles(draft: SnapshotPaths, { machine, memory }: Capture): Promise<void> {
+  for (const { part, kind } of memory.files) {
+    const [from, to] = [`${machine.paths.memory}${part}`, `${draft.memory}${part}`];
+    if (kind === 'own') await shareFile(from, to);
+    else await cloneFile(from, to);
+  }
+}
+
+async function ownFiles(draft: SnapshotPaths, { machine, memory }: Capture): Promise<void> {
+  for (const { part, kind } of memory.files)
+    if (kind === 'private') await chown(`${draft.memory}${part}`, machine.owner.uid, machine.owner.gid);
+}
+
 async function takeState(draft: SnapshotPaths, { machine, memory, copyDisks }: Capture): Promise<void> {
-  await saveDevices(memory.session, machine.paths, draft.deviceState);
-  if (memory.kind === 'private')
-    await copyPrivatePages(memory.session.identity.pid, memory.mappings, draft.memory);
+  const { session, files } = memory;
+  await saveDevices(session, machine.paths, draft.deviceState);
+  for (const { part, kind, mappings } of files)
+    if (kind === 'private') await copyPrivatePages(session.identity.pid, mappings, `${draft.memory}${part}`);
   if (copyDisks === undefined) return;
   await ensureDirectory(draft.disks);
   await copyDisks(draft.disks);

@@ -2,6 +2,7 @@ import { HypemanError } from '../../errors.ts';
 import type { Driver, DriverFacts, MachineListener } from '../../machine/driver.ts';
 import type { Abilities } from '../../machine/snapshot.ts';
 import { freeze } from './freeze.ts';
+import { growMemory } from './grow.ts';
 import { QemuInstallation } from './installation.ts';
 import type { InstallationOptions } from './installation.ts';
 import { restore } from './restore.ts';
@@ -15,8 +16,8 @@ export type QemuOptions = InstallationOptions & {
   readonly onChange: MachineListener;
 };
 
-/** Memory is plugged in as pc-dimm one day; virtio-mem does not survive a fork in QEMU 7.2. */
-const ABILITIES: Abilities = { standby: true, fork: true, diskThrottle: true, memoryHotplug: false };
+/** Memory is plugged in as pc-dimm: virtio-mem does not survive a fork in QEMU 7.2. */
+const ABILITIES: Abilities = { standby: true, fork: true, diskThrottle: true, memoryHotplug: true };
 
 /**
  * QEMU, one process for each machine, spoken to over QMP. Everything about one machine happens in turn, so
@@ -35,6 +36,8 @@ export function openQemuDriver(options: QemuOptions): Driver {
     start: (machine, signal) => turns.take(machine.id, () => vmms.start(machine, signal)),
     pressPowerButton: (ref) => turns.take(ref.id, () => vmms.pressPowerButton(ref)),
     kill: (ref) => turns.take(ref.id, () => vmms.kill(ref)),
+    growMemory: (machine, bytes, signal) =>
+      turns.take(machine.id, () => growMemory(vmms, { machine, bytes }, signal)),
     memory: {
       suspend: (machine, signal) => turns.take(machine.id, () => suspend(house, machine, signal)),
       restore: (machine, from, signal) =>

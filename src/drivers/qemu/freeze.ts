@@ -3,9 +3,10 @@ import { HypemanError } from '../../errors.ts';
 import { ensureDirectory, removeTree } from '../../host/files.ts';
 import { commitSnapshot, openDraft, readSnapshot } from '../../host/snapshot-files.ts';
 import type { FreezeOptions, Frozen } from '../../machine/driver.ts';
+import { memoryParts } from '../../machine/hotplug.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { SnapshotPaths } from '../../machine/snapshot-paths.ts';
-import { capture, heldMemoryOf } from './capture.ts';
+import { capture, heldMemoryOf, isAllPrivate } from './capture.ts';
 import type { HeldMemory } from './capture.ts';
 import { freezeMemory, shareFile } from './frozen.ts';
 import type { House } from './house.ts';
@@ -27,10 +28,9 @@ export async function freeze(house: House, wanted: Freezing, signal: AbortSignal
   }
   refuseUnless(seen, machine);
   const memory = await heldMemoryOf(house, machine);
-  const pausedAt =
-    memory.kind === 'private'
-      ? await freezePrivate(house, { ...wanted, memory }, signal)
-      : await freezeOwn(house, { ...wanted, memory }, signal);
+  const pausedAt = isAllPrivate(memory)
+    ? await freezePrivate(house, { ...wanted, memory }, signal)
+    : await freezeOwn(house, { ...wanted, memory }, signal);
   return { pausedMs: performance.now() - pausedAt };
 }
 
@@ -44,7 +44,7 @@ async function freezePrivate(house: House, wanted: FreezingHeld, signal: AbortSi
   return pausedAt;
 }
 
-/** Its VMM writes to the memory that is to be frozen: it has to make room for one that does not. */
+/** Its VMM writes to memory that is to be frozen: it has to make room for one that does not. */
 async function freezeOwn(house: House, wanted: FreezingHeld, signal: AbortSignal): Promise<number> {
   const { machine, memory } = wanted;
   const pausedAt = await capture(
@@ -70,8 +70,10 @@ async function freezeStandby(house: House, wanted: Freezing, signal: AbortSignal
     throw new HypemanError('transient', 'SnapshotUnusable', `${machine.id} is not in standby any more`);
   const draft = await openDraft(base);
   try {
-    await freezeMemory(standby.memory, await house.installation.facts(signal), house.sharedGid);
-    await shareFile(standby.memory, draft.memory);
+    const parts = memoryParts(seen.manifest.memory?.shape.hotplug?.dimms ?? []);
+    const facts = await house.installation.facts(signal);
+    await freezeMemory(standby.memory, parts, { facts, sharedGid: house.sharedGid });
+    for (const part of parts) await shareFile(`${standby.memory}${part}`, `${draft.memory}${part}`);
     await shareFile(standby.deviceState, draft.deviceState);
     await ensureDirectory(draft.disks);
     await copyDisks(draft.disks);

@@ -14,9 +14,15 @@ export async function isFrozen(memory: string): Promise<boolean> {
  * opens it for writing all the same. It does not write (no balloon, no free page reporting, which would
  * punch holes), each VMM reaches only what it runs on, and a manifest's `memoryWrittenAt` shows when one did.
  */
-export async function freezeMemory(memory: string, facts: QemuFacts, sharedGid: number): Promise<void> {
-  await chmod(memory, opensFrozenReadOnly(facts) ? 0o440 : 0o660);
-  await chown(memory, 0, sharedGid);
+export async function freezeMemory(
+  memory: string,
+  parts: readonly string[],
+  { facts, sharedGid }: { readonly facts: QemuFacts; readonly sharedGid: number },
+): Promise<void> {
+  for (const part of parts) {
+    await chmod(`${memory}${part}`, opensFrozenReadOnly(facts) ? 0o440 : 0o660);
+    await chown(`${memory}${part}`, 0, sharedGid);
+  }
 }
 
 /** A second name for a part of a snapshot. Whoever goes last takes the file with them: no count to keep. */

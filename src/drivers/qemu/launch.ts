@@ -1,8 +1,6 @@
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HypemanError } from '../../errors.ts';
-import { truncate } from 'node:fs/promises';
-import { diskFull, freeBytesAt } from '../../host/disk-space.ts';
 import { ensureDirectory, readIfThere, removeFile, statIfThere } from '../../host/files.ts';
 import { ensureOwnedDirectory, ensureOwnedFile, concatenate } from '../../host/owned-files.ts';
 import { waitUntilGone } from '../../host/process-end.ts';
@@ -19,6 +17,7 @@ import { loadDevices } from './device-state.ts';
 import { startFailure } from './failure.ts';
 import type { FailedStart } from './failure.ts';
 import { shareFile } from './frozen.ts';
+import { makeMemoryFile, partsOf } from './memory-files.ts';
 import { Session } from './session.ts';
 import type { SessionListener } from './session.ts';
 import { argvFor, hasMemoryFile, initrdOf, memoryMibOf } from './translate.ts';
@@ -125,8 +124,10 @@ async function prepare({ machine, from }: Launch): Promise<void> {
   await removeTraces(paths);
   try {
     await makeFiles(machine);
-    if (from !== undefined) await shareFile(from.memory, paths.memory);
-    else if (hasMemoryFile(machine, 'boot')) await makeMemory(machine);
+    if (from !== undefined)
+      for (const part of partsOf(machine)) await shareFile(`${from.memory}${part}`, `${paths.memory}${part}`);
+    else if (hasMemoryFile(machine, 'boot'))
+      await makeMemoryFile(machine, '', memoryMibOf(machine) * 1024 * 1024);
     if (from === undefined) await makeInitrd(machine);
   } catch (error) {
     await removeTraces(paths);
@@ -141,19 +142,6 @@ async function makeFiles({ paths, owner }: Machine): Promise<void> {
   await ensureOwnedDirectory(paths.runDirectory, { uid: owner.uid, gid: owner.gid, mode: 0o750 });
   await ensureOwnedDirectory(paths.directory, { uid: 0, gid: owner.gid, mode: 0o750 });
   await ensureOwnedFile(paths.consoleLog, { uid: owner.uid, gid: 0, mode: 0o640 });
-}
-
-/**
- * Sparse: a guest that fills it on a full disk dies of it (SIGBUS, mmap(2)), so a start asks for room for all
- * of it once.
- */
-async function makeMemory(machine: Machine): Promise<void> {
-  const { paths, owner } = machine;
-  const bytes = memoryMibOf(machine) * 1024 * 1024;
-  if ((await freeBytesAt(paths.directory)) < bytes)
-    throw await diskFull(paths.directory, `keep ${memoryMibOf(machine)} MiB of memory in a file`);
-  await ensureOwnedFile(paths.memory, { uid: owner.uid, gid: owner.gid, mode: 0o600 });
-  await truncate(paths.memory, bytes);
 }
 
 async function makeInitrd({ paths, owner, initrd }: Machine): Promise<void> {

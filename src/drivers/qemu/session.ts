@@ -1,7 +1,9 @@
 import { HypemanError, messageOf } from '../../errors.ts';
 import { connectUnix } from '../../host/unix-socket.ts';
-import type { MachineEnd, MachineState, ProcessIdentity } from '../../machine/machine.ts';
+import type { Dimm } from '../../machine/hotplug.ts';
+import type { MachineEnd, MachineState, Plugged, ProcessIdentity } from '../../machine/machine.ts';
 import { ANSWER_WITHIN_MS, within } from './deadline.ts';
+import { dimmsIn } from './dimms.ts';
 import { asFields } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { QmpConnection } from './qmp.ts';
@@ -26,6 +28,8 @@ export class Session {
   #connection: Promise<QmpConnection> | undefined;
   #stream: QmpConnection | undefined;
   #status: Promise<string> | undefined;
+  /** As last told: nothing but a growth, or the guest giving some back, changes it. */
+  #dimms: Promise<readonly Dimm[]> | undefined;
   #end: MachineEnd | undefined;
   #isLetGo = false;
 
@@ -47,7 +51,8 @@ export class Session {
       const state = stateFor(status);
       if (state === undefined)
         return { state: 'unknown', process: this.identity, error: `QEMU reports the state ${status}` };
-      return { state, process: this.identity };
+      if (state !== 'running' && state !== 'paused') return { state, process: this.identity };
+      return { state, process: this.identity, ...(await this.#plugged()) };
     } catch (error) {
       if (this.#end !== undefined) return { state: 'shutdown', process: this.identity };
       return { state: 'unknown', process: this.identity, error: `QEMU does not answer: ${messageOf(error)}` };
@@ -58,18 +63,40 @@ export class Session {
   async execute(
     command: string,
     { args, withinMs = ANSWER_WITHIN_MS }: { readonly args?: Fields; readonly withinMs?: number } = {},
-  ): Promise<void> {
-    await within(
+  ): Promise<unknown> {
+    return within(
       this.#connected().then((connection) => connection.execute(command, args)),
       withinMs,
       command,
     );
   }
 
+  /** What is plugged in. Throws as `execute` does. */
+  async dimms(): Promise<readonly Dimm[]> {
+    if (this.#dimms === undefined) {
+      const asking = this.execute('query-memory-devices').then(dimmsIn);
+      this.#dimms = asking;
+      asking.catch(() => {
+        if (this.#dimms === asking) this.#dimms = undefined;
+      });
+    }
+    return this.#dimms;
+  }
+
+  /** It is plugged or unplugged: what was told of it is old. */
+  forgetDimms(): void {
+    this.#dimms = undefined;
+  }
+
   /** Closes the connection; nothing is told any more. */
   letGo(): void {
     this.#isLetGo = true;
     this.#stream?.close();
+  }
+
+  async #plugged(): Promise<Plugged> {
+    const dimms = await this.dimms();
+    return dimms.length === 0 ? {} : { dimms };
   }
 
   async #ask(): Promise<string> {
@@ -115,10 +142,14 @@ export class Session {
     const end = endFor(event, data);
     // The first word stands: after GUEST_PANICKED comes a SHUTDOWN that says less.
     this.#end ??= end;
-    const isNews = end !== undefined || event === 'STOP' || event === 'RESUME';
+    // Root of a guest can eject what was plugged in.
+    if (event === 'DEVICE_DELETED') this.forgetDimms();
+    const isNews = end !== undefined || NEWS.has(event);
     if (isNews && !this.#isLetGo) this.#listener.changed();
   }
 }
+
+const NEWS = new Set(['STOP', 'RESUME', 'DEVICE_DELETED']);
 
 function statusOf(answer: unknown): string {
   const { status } = asFields(answer);

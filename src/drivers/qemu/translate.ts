@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { HOTPLUG_SLOTS, partOfSlot } from '../../machine/hotplug.ts';
+import type { Dimm } from '../../machine/hotplug.ts';
 import type { InstanceId } from '../../machine/ids.ts';
 import type { Machine, MachineDisk, MachineNic } from '../../machine/machine.ts';
 import type { InstancePaths } from '../../machine/paths.ts';
@@ -45,8 +47,13 @@ export function hasMemoryFile({ memory }: Machine, origin: Origin): boolean {
 }
 
 /** QEMU counts RAM in MiB here; a guest never has less than was asked for. */
-export function memoryMibOf({ memoryBytes }: Machine): number {
+export function memoryMibOf({ memoryBytes }: Pick<Machine, 'memoryBytes'>): number {
   return Math.ceil(memoryBytes / MIB);
+}
+
+/** What QEMU calls the block in a slot, and the memory behind it. */
+export function dimmNames(slot: number): { readonly device: string; readonly backend: string } {
+  return { device: `dimm${slot}`, backend: `dimmram${slot}` };
 }
 
 /** Where a VMM that is to go on from a snapshot listens for the device state. */
@@ -63,7 +70,21 @@ function memoryArguments(machine: Machine, facts: QemuFacts, origin: Origin): re
   const sharing =
     origin !== 'frozen' ? 'share=on' : `share=off${opensFrozenReadOnly(facts) ? ',readonly=on,rom=off' : ''}`;
   const file = `id=ram0,size=${memoryMibOf(machine)}M,mem-path=${keyval(machine.paths.memory)}`;
-  return ['-object', `memory-backend-file,${file},${sharing}`, '-machine', 'memory-backend=ram0'];
+  const dimms = machine.hotplug?.dimms ?? [];
+  return [
+    ...['-object', `memory-backend-file,${file},${sharing}`, '-machine', 'memory-backend=ram0'],
+    ...dimms.flatMap((dimm) => dimmArguments(dimm, machine.paths.memory, sharing)),
+  ];
+}
+
+/** Where it was when it was plugged in: the guest goes on with its memory at the same addresses. */
+function dimmArguments({ slot, address, bytes }: Dimm, memory: string, sharing: string): readonly string[] {
+  const { device, backend } = dimmNames(slot);
+  const file = `id=${backend},size=${bytes},mem-path=${keyval(memory)}${partOfSlot(slot)}`;
+  return [
+    ...['-object', `memory-backend-file,${file},${sharing}`],
+    ...['-device', `pc-dimm,id=${device},memdev=${backend},slot=${slot},addr=${address}`],
+  ];
 }
 
 function bootArguments(machine: Machine): readonly string[] {
@@ -120,11 +141,17 @@ function boardArguments(machine: Machine, facts: QemuFacts): readonly string[] {
     ...['-accel', facts.accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${TCG_CODE_MIB}`],
     ...['-cpu', facts.accelerator === 'kvm' ? 'host' : 'max'],
     ...['-smp', String(machine.vcpus)],
-    ...['-m', `size=${memoryMibOf(machine)}M`],
+    ...['-m', `size=${memoryMibOf(machine)}M${roomArgument(machine)}`],
     ...(facts.firmware === undefined ? [] : ['-bios', facts.firmware]),
     // A reboot ends the VMM: what follows is decided by the controller, not by the guest.
     '-no-reboot',
   ];
+}
+
+function roomArgument({ memoryBytes, hotplug }: Machine): string {
+  if (hotplug === undefined) return '';
+  const mostBytes = memoryMibOf({ memoryBytes }) * MIB + hotplug.bytes;
+  return `,slots=${HOTPLUG_SLOTS},maxmem=${mostBytes / MIB}M`;
 }
 
 /** Nothing that was not asked for, no configuration files, no screen, and QEMU's own seccomp filter. */

@@ -1,5 +1,6 @@
 import { ENV_FIELD_PREFIX, EGRESS_FIELD } from '../fields.ts';
 import { isRecorded } from '../plan.ts';
+import { growthOf } from '../memory.ts';
 import { disguiseOf } from '../policy-for.ts';
 import { changesAtRestart, pendingOf } from '../wishes.ts';
 import type { RecordedWorld, World } from '../world.ts';
@@ -23,6 +24,9 @@ export function upToDateClaim(world: World): Claim {
 const upToDate = claim('UpToDate', 'True', 'UpToDate', 'what runs, or the next start, is what the spec says');
 
 function pendingClaim(world: RecordedWorld, pending: readonly string[]): Claim {
+  const growth = growthOf(world);
+  if (growth.is === 'due' && pending.every((path) => path === 'size'))
+    return claim('UpToDate', 'False', 'Growing', 'size: memory is being added to the guest, which runs on');
   const all = [pending.join(', '), ...notesOn(world, pending)].join('; ');
   const atRestart = changesAtRestart(world);
   const beyond = pending.filter((path) => !atRestart.includes(path));
@@ -37,7 +41,9 @@ function cureFor(path: string): string {
 }
 
 /** What a path alone does not tell. */
-function notesOn({ desired, record }: RecordedWorld, pending: readonly string[]): readonly string[] {
+function notesOn(world: RecordedWorld, pending: readonly string[]): readonly string[] {
+  const { desired, record } = world;
+  const growth = growthOf(world);
   const { withheld } = disguiseOf(desired.instance);
   const applied = record.run?.applied.fields ?? {};
   const known = new Set(withheld.map((name) => `${ENV_FIELD_PREFIX}${name}`));
@@ -47,5 +53,6 @@ function notesOn({ desired, record }: RecordedWorld, pending: readonly string[])
     ...(pending.includes(EGRESS_FIELD)
       ? [`${EGRESS_FIELD} holds already, but for the proxy variables of the guest`]
       : []),
+    ...(growth.is === 'barred' && pending.includes('size') ? [`size waits, because ${growth.why}`] : []),
   ];
 }

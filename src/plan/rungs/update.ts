@@ -1,9 +1,11 @@
 import type { Rung, Verdict } from '../verdict.ts';
+import { growthOf } from '../memory.ts';
 import { firstUnmet, met } from '../verdict.ts';
 import { changesAtRestart, isRecreateWanted, isRestartAsked } from '../wishes.ts';
 import type { RecordedWorld } from '../world.ts';
 import { driverAvailable, kernelPresent, toolsPresent } from './host-ready.ts';
 import { imageReady, pulled } from './image.ts';
+import { hotplugAvailable } from './memory.ts';
 import { proxyReachable } from './policy.ts';
 import { credentialsKnown, environmentKnown, programKnown, programOf } from './start-words.ts';
 import { beginStop } from './stop.ts';
@@ -12,6 +14,7 @@ import { volumesFree } from './volumes.ts';
 const startable = [
   toolsPresent,
   driverAvailable,
+  hotplugAvailable,
   kernelPresent,
   environmentKnown,
   credentialsKnown,
@@ -25,7 +28,8 @@ export const restartAnswered: Rung<RecordedWorld> = (world) => (isRestartAsked(w
 /** Edits that need a restart get one where the policy says so; all of them in one interruption. */
 export const updated: Rung<RecordedWorld> = (world) => {
   if (world.desired.instance.spec.updatePolicy === 'OnRestart') return met;
-  const hasChanges = changesAtRestart(world).length > 0;
+  const isGrowing = growthOf(world).is === 'due';
+  const hasChanges = changesAtRestart(world).some((path) => path !== 'size' || !isGrowing);
   if (!isRecreateWanted(world)) return hasChanges ? restart(world) : met;
   const isNextHopeless = world.nextImage?.state === 'failed' && world.nextImage.fate === 'invalid';
   return isNextHopeless && hasChanges ? restart(world) : recreate(world);

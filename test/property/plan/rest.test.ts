@@ -112,10 +112,10 @@ describe('rest', { timeout: 60_000 }, () => {
   });
 
   test('a program that ends at once, or a guest that never starts, is not started in a hot loop', () => {
-    // A restore that fails is tried again by the queue, with a backoff of its own.
+    // A restore or a growth that fails is tried again by the queue, with a backoff of its own.
     const hopeless = anyTemper
       .filter(({ guest }) => guest !== 'serves')
-      .map((temper): Temper => ({ ...temper, 'restore-machine': 'works' }));
+      .map((temper): Temper => ({ ...temper, 'restore-machine': 'works', 'grow-memory': 'works' }));
     fc.assert(
       fc.property(anyWorld, hopeless, (world, temper) => {
         let host = hostOf({ ...world, desired: wanted({ restartPolicy: 'Always' }) }, temper);
