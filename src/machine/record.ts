@@ -39,6 +39,8 @@ export type InstanceRecord = {
     readonly startedAt: number;
     readonly hypervisor: Hypervisor;
     readonly applied: Applied;
+    /** All of its RAM, once it was asked to grow while it runs. */
+    readonly memoryBytes?: number;
     /** When the program was first seen started. */
     readonly readyAt?: number;
     /**
@@ -55,8 +57,6 @@ export type InstanceRecord = {
   /** Starts after the first that were answers to an exit or a crash. */
   readonly restarts: number;
   /** Ends in a row that nobody asked for, without ten good minutes in between: the exponent of the backoff. */
-    /** All of its RAM, once it was asked to grow while it runs. */
-    readonly memoryBytes?: number;
   readonly failures: number;
   /** By the credential's name: what the proxy was last seen to have. Digests are keyed with the identity's salt. */
   readonly credentials?: Readonly<

@@ -53,9 +53,6 @@ export type Action =
   | { readonly kind: 'start-machine'; readonly hypervisor: Hypervisor; readonly machine: Machine }
   /** Ends the VMM and keeps its memory; the machine as it was started, whatever was edited since. */
   | { readonly kind: 'suspend-machine'; readonly hypervisor: Hypervisor; readonly machine: Machine }
-  /** Forces the memory to disk, so that it outlives the host's going down. */
-  | { readonly kind: 'settle-standby'; readonly id: InstanceId }
-  | { readonly kind: 'restore-machine'; readonly hypervisor: Hypervisor; readonly machine: Machine }
   /** Has it have so much RAM in all, its programs running on. */
   | {
       readonly kind: 'grow-memory';
@@ -63,6 +60,9 @@ export type Action =
       readonly machine: Machine;
       readonly bytes: number;
     }
+  /** Forces the memory to disk, so that it outlives the host's going down. */
+  | { readonly kind: 'settle-standby'; readonly id: InstanceId }
+  | { readonly kind: 'restore-machine'; readonly hypervisor: Hypervisor; readonly machine: Machine }
   /** What the programs held in memory is lost. */
   | { readonly kind: 'discard-standby'; readonly id: InstanceId }
   /** Of a guest that goes on after a standby: its clock stood still, its random numbers would repeat. */

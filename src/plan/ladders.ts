@@ -64,12 +64,12 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     imageReady,
     imagePinned,
     driverAvailable,
+    hotplugAvailable,
     kernelPresent,
     environmentKnown,
     credentialsKnown,
     programKnown,
     volumesFree,
-    hotplugAvailable,
     proxyReachable,
   ]
     .map(holdingNoPolicy)
@@ -106,6 +106,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     credentialsKnown,
     proxyReachable,
     authorityTrusted,
+    memoryGrown,
   ].map(whileUp),
 ];
 
@@ -114,7 +115,6 @@ export const removeLadder: readonly Rung<KnownWorld>[] = [
   exitRecorded,
   ...[poweredOff, stopFinished, machineStopped].map(guardedMeanwhile),
   networkRemoved,
-    memoryGrown,
   forgotten,
 ];
 

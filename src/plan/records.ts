@@ -64,6 +64,10 @@ export function withStandby(
   return { ...record, run: { ...run, standby } };
 }
 
+export function withMemory(record: InstanceRecord, run: Run, memoryBytes: number): InstanceRecord {
+  return { ...record, run: { ...run, memoryBytes } };
+}
+
 /** The guest that goes on knows what it missed. */
 export function withoutStandby(record: InstanceRecord, { standby, ...run }: Run): InstanceRecord {
   return standby === undefined ? record : { ...record, run };
@@ -113,7 +117,3 @@ function failuresAfter({ stopping, run, failures, exit }: InstanceRecord, now: n
   const ranWell = run?.readyAt !== undefined && elapsed(run.readyAt, exit?.at ?? now) >= GOOD_RUN_MS;
   return ranWell ? 1 : failures + 1;
 }
-export function withMemory(record: InstanceRecord, run: Run, memoryBytes: number): InstanceRecord {
-  return { ...record, run: { ...run, memoryBytes } };
-}
-
