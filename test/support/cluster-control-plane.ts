@@ -40,7 +40,7 @@ export type ControlPlane = {
   /** With every right. */
   readonly admin: ApiServer;
   /** The path of a kubeconfig for a user of `makeCertificates`; `port`: as seen through a proxy. */
-  kubeconfig(user: 'admin' | 'agent' | 'node', port?: number): Promise<string>;
+  kubeconfig(user: 'admin' | 'agent', port?: number): Promise<string>;
   stopApiServer(): Promise<void>;
   startApiServer(): Promise<void>;
   /** Runs a kubectl with every right, and returns what it said. Throws with its complaint. */

@@ -2,54 +2,24 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { collectCgroups, hierarchiesIn, leaveCgroups } from '../../../src/host/cgroups.ts';
-import type { Hierarchy } from '../../../src/host/cgroups.ts';
+import { collectCgroups, leaveCgroups } from '../../../src/host/cgroups.ts';
+import {
+  hierarchies,
+  makeTestCgroup,
+  pidsInCgroup,
+  removeTestCgroup,
+  testCgroupMissing,
+} from '../../support/test-cgroup.ts';
 
-const hierarchies = hierarchiesIn(await readFile('/proc/self/mountinfo', 'utf8'));
-const CONTAINER = `hypeman-test-${process.pid}`;
-const missing = await whyNot();
-
-async function whyNot(): Promise<string> {
-  if (hierarchies.length === 0) return 'no cgroup hierarchy of the host is mounted';
-  try {
-    await makeContainer();
-    return '';
-  } catch (error) {
-    return `no right to make cgroups: ${String(error)}`;
-  } finally {
-    await removeContainer();
-  }
-}
-
-async function makeContainer(): Promise<void> {
-  for (const hierarchy of hierarchies) {
-    await mkdir(containerIn(hierarchy));
-    if (!hierarchy.controllers.includes('cpuset')) continue;
-    for (const file of ['cpuset.cpus', 'cpuset.mems'])
-      await writeFile(`${containerIn(hierarchy)}/${file}`, await readFile(`${hierarchy.at}/${file}`));
-  }
-}
-
-async function removeContainer(): Promise<void> {
-  for (const hierarchy of hierarchies) {
-    const path = containerIn(hierarchy);
-    // A process that was reaped leaves its cgroups a moment later.
-    while (existsSync(path)) await rmdir(path).catch(() => sleep(10));
-  }
-}
-
-function containerIn({ at }: Hierarchy): string {
-  return `${at}/${CONTAINER}`;
-}
+const CONTAINER = `/hypeman-test-${process.pid}`;
+const missing = (await testCgroupMissing()) ?? '';
 
 /** As whoever ends a container: everything that is in a cgroup of it. */
 async function killContainer(): Promise<void> {
-  for (const hierarchy of hierarchies)
-    for (const pid of (await readFile(`${containerIn(hierarchy)}/cgroup.procs`, 'utf8')).split('\n'))
-      if (pid !== '') process.kill(Number(pid), 'SIGKILL');
+  for (const pid of new Set(await pidsInCgroup(CONTAINER))) process.kill(pid, 'SIGKILL');
 }
 
 function ourCgroupsOf(name: string): readonly string[] {
@@ -61,18 +31,17 @@ describe.skipIf(missing !== '')(`a process in a container ${missing}`, () => {
   let pid = 0;
 
   beforeEach(async () => {
-    await makeContainer();
+    await makeTestCgroup(CONTAINER);
     child = spawn('sleep', ['600']);
     pid = child.pid ?? 0;
-    for (const hierarchy of hierarchies)
-      await writeFile(`${containerIn(hierarchy)}/cgroup.procs`, String(pid));
+    for (const { at } of hierarchies) await writeFile(`${at}${CONTAINER}/cgroup.procs`, String(pid));
   });
   afterEach(async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-    await removeContainer();
+    await removeTestCgroup(CONTAINER);
     await collectCgroups();
   });
 
