@@ -16,7 +16,8 @@ const BIN = new URL('../../.cache/control-plane/bin', import.meta.url).pathname;
 
 /** Why there can be no control plane on this machine, in words that say how to get one. */
 export function controlPlaneMissing(): string | undefined {
-  const needed = ['etcd', 'etcdctl', 'kube-apiserver', 'kube-controller-manager', ...Object.values(KUBECTL)];
+  const parts = ['etcd', 'etcdctl', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'];
+  const needed = [...parts, ...Object.values(KUBECTL)];
   const missing = needed.filter((name) => !existsSync(`${BIN}/${name}`));
   if (missing.length === 0) return undefined;
   return `no ${missing.join(', ')}: run test/cluster/tools/build-control-plane.sh core`;
@@ -54,10 +55,18 @@ export type ControlPlane = {
   close(): Promise<void>;
 };
 
-export async function startControlPlane(): Promise<ControlPlane> {
+export type ControlPlaneOptions = {
+  /** kube-scheduler too: Pods are bound to nodes. */
+  readonly schedules?: boolean;
+};
+
+export async function startControlPlane({
+  schedules = false,
+}: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const directory = await mkdtemp(`${tmpdir()}/hm-cluster-`);
   await makeCertificates(directory);
-  const [etcdPort = 0, peerPort = 0, port = 0, managerPort = 0, crdPort = 0] = await freePorts(5);
+  const [etcdPort = 0, peerPort = 0, port = 0, managerPort = 0, crdPort = 0, schedulerPort = 0] =
+    await freePorts(6);
   const etcdUrl = `http://127.0.0.1:${etcdPort}`;
   const running = new Map<string, ChildProcess>();
   await mkdir(`${directory}/etcd`);
@@ -92,6 +101,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
   await startApiServer();
   const managerConfig = await kubeconfig('controller-manager');
   await start('kube-controller-manager', managerFlags(directory, managerConfig, managerPort));
+  if (schedules) await start('kube-scheduler', schedulerFlags(await kubeconfig('scheduler'), schedulerPort));
   return {
     directory,
     port,
@@ -186,6 +196,13 @@ function managerFlags(directory: string, kubeconfig: string, port: number): read
     `--service-account-private-key-file=${directory}/accounts.key`,
     `--root-ca-file=${directory}/ca.crt`,
     '--controllers=*,-nodeipam,-cloud-node-lifecycle,-service,-route',
+  ];
+}
+
+function schedulerFlags(kubeconfig: string, port: number): readonly string[] {
+  return [
+    ...['', 'authentication-', 'authorization-'].map((part) => `--${part}kubeconfig=${kubeconfig}`),
+    ...['--bind-address=127.0.0.1', `--secure-port=${port}`, '--port=0', '--leader-elect=false'],
   ];
 }
 

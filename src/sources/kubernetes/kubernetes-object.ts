@@ -24,11 +24,13 @@ export function objectIn(document: unknown): KubernetesObject | undefined {
   return { key: keyOf(namespace ?? '', name), uid, resourceVersion, document: { ...document, metadata } };
 }
 
+type Versioned = Pick<KubernetesObject, 'resourceVersion'>;
+
 /**
  * Whether one sight of an object is older than another of the same object. Versions are etcd revisions;
  * they may be compared as numbers (KEP-5504), and were such long before that was promised.
  */
-export function isOlder(one: KubernetesObject, other: KubernetesObject): boolean {
+export function isOlder(one: Versioned, other: Versioned): boolean {
   const [left, right] = [one.resourceVersion, other.resourceVersion];
   return left.length === right.length ? left < right : left.length < right.length;
 }

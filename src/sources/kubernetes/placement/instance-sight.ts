@@ -6,7 +6,7 @@ import type { Mapping } from '../../../api/raw.ts';
 import type { InstanceKey } from '../../../machine/ids.ts';
 import { holderOf } from '../claim.ts';
 import { NODE_LABEL } from '../instance-resource.ts';
-import { isBeingDeleted, labelOf } from '../kubernetes-object.ts';
+import { finalizersOf, isBeingDeleted, labelOf } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 
 /** What an Instance asks of a node, read once; of its spec nothing else is kept, for it holds values. */
@@ -33,6 +33,7 @@ export type InstanceSight = {
   readonly generation: number;
   readonly createdAt: number;
   readonly isBeingDeleted: boolean;
+  readonly finalizers: readonly string[];
   /** The node that took it, and so may run it. */
   readonly holder?: string;
   readonly demand: Demand | { readonly invalid: string };
@@ -54,6 +55,7 @@ export function instanceSightOf(object: KubernetesObject, parser: Parser): Insta
     generation: Number(valueAt(document, ['metadata', 'generation']) ?? 0),
     createdAt: Date.parse(textAt(document, ['metadata', 'creationTimestamp']) ?? ''),
     isBeingDeleted: isBeingDeleted(object),
+    finalizers: finalizersOf(object),
     ...(holder === undefined ? {} : { holder }),
     demand: demandOf(object, parser),
     status: mappingOf(document.status),
@@ -65,7 +67,9 @@ function demandOf(object: KubernetesObject, parser: Parser): InstanceSight['dema
   const parsed = parser.instance(document, { source: 'kubernetes' });
   if (parsed.is === 'bad') return { invalid: parsed.problems.map(problemText).join('\n') };
   const { spec, labels } = parsed.instance;
-  const nodeName = textAt(document, ['spec', 'nodeName']) ?? labelOf(object, NODE_LABEL);
+  // The label of one that is held says who holds it, and not where it shall be.
+  const labelled = holderOf(object) === undefined ? labelOf(object, NODE_LABEL) : undefined;
+  const nodeName = textAt(document, ['spec', 'nodeName']) ?? labelled;
   return {
     state: spec.state,
     vcpus: spec.vcpus,

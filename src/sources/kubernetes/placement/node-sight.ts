@@ -61,15 +61,17 @@ export function nodeSightOf({ key, document }: KubernetesObject): NodeSight {
 export function agentSightOf(
   object: KubernetesObject,
   now: number,
-  before: AgentSight | undefined,
+  known: (node: string) => AgentSight | undefined,
 ): AgentSight | undefined {
   const { key, document } = object;
   if (!nameOf(key).startsWith(AGENT_LEASE_PREFIX)) return undefined;
   const mark = (name: string): string =>
     textAt(document, ['metadata', 'annotations', name]) ?? labelOf(object, name) ?? '';
   const renewal = textAt(document, ['spec', 'renewTime']) ?? '';
+  const node = nameOf(key).slice(AGENT_LEASE_PREFIX.length);
+  const before = known(node);
   return {
-    node: nameOf(key).slice(AGENT_LEASE_PREFIX.length),
+    node,
     renewal,
     seenAt: before?.renewal === renewal ? before.seenAt : now,
     hypervisors: mark(HYPERVISORS_ANNOTATION)

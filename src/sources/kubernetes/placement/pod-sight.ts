@@ -7,7 +7,6 @@ import {
   DEMAND_ANNOTATION,
   INSTANCE_MARK,
   INSTANCE_UID_ANNOTATION,
-  POD_FINALIZER,
   placeholderNameFor,
 } from './placeholder-words.ts';
 
@@ -21,7 +20,7 @@ export type PodSight = {
   readonly createdAt: number;
   /** Somebody deleted it. */
   readonly isEnding: boolean;
-  readonly hasFinalizer: boolean;
+  readonly finalizers: readonly string[];
   /** It ended by itself, and so holds no room: a kubelet refused or evicted it. */
   readonly isOver: boolean;
   readonly demand?: string;
@@ -50,7 +49,7 @@ export function podSightOf(object: KubernetesObject): PodSight | undefined {
     instance: { key: keyOf(namespaceOf(key), name), uid: instanceUid },
     createdAt: Date.parse(textAt(document, ['metadata', 'creationTimestamp']) ?? ''),
     isEnding: isBeingDeleted(object),
-    hasFinalizer: finalizersOf(object).includes(POD_FINALIZER),
+    finalizers: finalizersOf(object),
     isOver: ['Failed', 'Succeeded'].includes(textAt(document, ['status', 'phase']) ?? ''),
     ...(demand === undefined ? {} : { demand }),
     binding: bindingOf(object),

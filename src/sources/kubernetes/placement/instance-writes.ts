@@ -1,0 +1,84 @@
+import { textAt } from '../../../api/raw.ts';
+import { HypemanError } from '../../../errors.ts';
+import { isSuccess, sentenceOf } from '../api-server.ts';
+import type { Answer, ApiServer } from '../api-server.ts';
+import {
+  FIELD_MANAGER,
+  FINALIZER,
+  HOLDER_ANNOTATION,
+  NODE_LABEL,
+  instancePath,
+} from '../instance-resource.ts';
+import { objectIn } from '../kubernetes-object.ts';
+import type { KubernetesObject } from '../kubernetes-object.ts';
+import type { InstanceSight } from './instance-sight.ts';
+import { nodeSightOf } from './node-sight.ts';
+import type { PlacementStatus } from './placement-status.ts';
+
+/**
+ * Takes an Instance from a node that can run nothing: asked of the server once more, for what follows cannot be
+ * taken back. Undefined: the Instance is gone, or the node is not what it seemed. Throws `transient`.
+ */
+export async function letGo(
+  api: ApiServer,
+  instance: InstanceSight,
+  node: string,
+): Promise<KubernetesObject | undefined> {
+  if (!(await isOver(api, node))) return undefined;
+  const { key, resourceVersion, finalizers } = instance;
+  const answer = await api.ask({
+    method: 'PATCH',
+    path: `${instancePath(key)}?fieldManager=${FIELD_MANAGER}`,
+    patch: 'application/merge-patch+json',
+    body: {
+      metadata: {
+        resourceVersion,
+        labels: { [NODE_LABEL]: null },
+        annotations: { [HOLDER_ANNOTATION]: null },
+        finalizers: finalizers.filter((name) => name !== FINALIZER),
+      },
+    },
+  });
+  return written(answer);
+}
+
+/** Only the server's word, by name, that there is no such Node, or the taint on it, is enough. */
+async function isOver(api: ApiServer, name: string): Promise<boolean> {
+  const answer = await api.ask({ method: 'GET', path: `/api/v1/nodes/${name}` });
+  const { status, body } = answer;
+  if (status === 404)
+    return textAt(body, ['reason']) === 'NotFound' && textAt(body, ['details', 'name']) === name;
+  const object = isSuccess(answer) ? objectIn(body) : undefined;
+  return object !== undefined && nodeSightOf(object).isOutOfService;
+}
+
+/**
+ * Puts a status in the place of the old one if the Instance is still as it was seen: an agent that took it in the
+ * meantime has the word. Undefined: the Instance is gone. Throws `transient`.
+ */
+export async function writeStatus(
+  api: ApiServer,
+  { key, uid, resourceVersion }: InstanceSight,
+  status: PlacementStatus,
+): Promise<KubernetesObject | undefined> {
+  const answer = await api.ask({
+    method: 'PATCH',
+    path: `${instancePath(key)}/status?fieldManager=${FIELD_MANAGER}`,
+    patch: 'application/json-patch+json',
+    body: [
+      { op: 'test', path: '/metadata/uid', value: uid },
+      { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion },
+      { op: 'add', path: '/status', value: status },
+    ],
+  });
+  return written(answer);
+}
+
+function written(answer: Answer): KubernetesObject | undefined {
+  if (answer.status === 404) return undefined;
+  const object = isSuccess(answer) ? objectIn(answer.body) : undefined;
+  if (object !== undefined) return object;
+  // 422 is how the server says that a test of a JSON patch failed.
+  const reason = answer.status === 409 || answer.status === 422 ? 'Outrun' : 'ApiServerRefused';
+  throw new HypemanError('transient', reason, sentenceOf(answer), { facts: { status: answer.status } });
+}

@@ -1,0 +1,105 @@
+import { textAt } from '../../../api/raw.ts';
+import type { Parser } from '../../../api/parser.ts';
+import { HypemanError } from '../../../errors.ts';
+import type { Logger } from '../../../log.ts';
+import { isSuccess, sentenceOf } from '../api-server.ts';
+import type { ApiServer } from '../api-server.ts';
+import { openClusterAccess } from '../cluster-access.ts';
+import type { ClusterPlace } from '../cluster-access.ts';
+import { KeptAliveApi } from '../kept-alive-api.ts';
+import type { ListWatchTiming } from '../list-watch.ts';
+import { fenced } from './fenced-api.ts';
+import { LeaderLease } from './leader-lease.ts';
+import type { LeaseTiming } from './leader-lease.ts';
+import type { PlaceholderSettings } from './placeholder-pod.ts';
+import { PlacementSights } from './placement-sights.ts';
+import { PlacementTerm } from './placement-term.ts';
+import { PlacementWatches } from './placement-watches.ts';
+
+export type PlacementOptions = {
+  readonly cluster: ClusterPlace;
+  /** Where the Leases are, our own and those of the agents. */
+  readonly namespace: string;
+  /** Nobody else's, not even that of an earlier life. */
+  readonly identity: string;
+  readonly settings: PlaceholderSettings;
+  readonly parser: Parser;
+  readonly log: Logger;
+  /** For metrics: each answer by method and status, 0 where there was none. */
+  readonly onAnswer?: (method: string, status: number) => void;
+  readonly timing?: ListWatchTiming;
+  readonly leaseTiming?: LeaseTiming;
+  readonly now?: () => number;
+};
+
+export type Placement = {
+  /** Resolves when everything is known and it waits for its turn, or has it. */
+  start(): Promise<void>;
+  /** Whether this one is at work, and not another. */
+  isAtWork(): boolean;
+  close(): Promise<void>;
+};
+
+/** `hypeman-system/hypeman-placement`: who has it is at work. */
+const LEASE = 'hypeman-placement';
+
+/**
+ * Finds nodes for Instances by way of kube-scheduler, once per cluster: see the README beside this. Throws `invalid`
+ * when the configuration is no good; a server that cannot be reached is waited for in `start`.
+ */
+export function openPlacement(options: PlacementOptions): Placement {
+  const { cluster, onAnswer, log, now = Date.now, settings, timing, leaseTiming } = options;
+  const api = new KeptAliveApi(openClusterAccess(cluster), onAnswer === undefined ? {} : { onAnswer });
+  const sights = new PlacementSights(options.parser);
+  let term: PlacementTerm | undefined;
+  const lease: LeaderLease = new LeaderLease({
+    api,
+    log,
+    namespace: options.namespace,
+    name: LEASE,
+    identity: options.identity,
+    ...(leaseTiming === undefined ? {} : { timing: leaseTiming }),
+    onTerm: (ended) => {
+      const mine = fenced(api, () => lease.isHeld(), ended);
+      const begun = new PlacementTerm({ api: mine, sights, settings, log, now });
+      ended.addEventListener('abort', () => {
+        begun.close();
+        term = undefined;
+      });
+      term = begun;
+      begun.start();
+    },
+  });
+  const watches = new PlacementWatches({
+    api,
+    log,
+    sights,
+    namespace: options.namespace,
+    now,
+    onInstance: (key) => term?.instance(key),
+    onNode: (name) => term?.node(name),
+    onNeighbour: (namespace) => term?.neighbour(namespace),
+    ...(timing === undefined ? {} : { timing }),
+  });
+  return {
+    start: async () => {
+      await watches.start();
+      lease.start();
+    },
+    isAtWork: () => lease.isHeld(),
+    close: async () => {
+      watches.close();
+      await lease.close();
+      api.close();
+    },
+  };
+}
+
+/** The image that a Pod of ours runs: what a placeholder runs when nothing else is said. */
+export async function imageOfPod(api: ApiServer, namespace: string, name: string): Promise<string> {
+  const answer = await api.ask({ method: 'GET', path: `/api/v1/namespaces/${namespace}/pods/${name}` });
+  const image = textAt(answer.body, ['spec', 'containers', 0, 'image']);
+  if (isSuccess(answer) && image !== undefined) return image;
+  const message = `Pod ${namespace}/${name}, whose image placeholders are to have, cannot be read: ${sentenceOf(answer)}`;
+  throw new HypemanError('invalid', 'NoPlaceholderImage', message);
+}

@@ -1,0 +1,86 @@
+import { unreachable } from '../../../errors.ts';
+import type { InstanceKey } from '../../../machine/ids.ts';
+import type { ApiServer } from '../api-server.ts';
+import { lookUp } from '../object-changes.ts';
+import type { InstanceSight } from './instance-sight.ts';
+import { letGo, writeStatus } from './instance-writes.ts';
+import { placeholderFor } from './placeholder-pod.ts';
+import type { PlaceholderSettings } from './placeholder-pod.ts';
+import type { PlacementPlan } from './placement-plan.ts';
+import type { PlacementSights } from './placement-sights.ts';
+import type { PlacementAction } from './placement-step.ts';
+import type { Refusal } from './placement-world.ts';
+import { podSightOf } from './pod-sight.ts';
+import type { PodSight } from './pod-sight.ts';
+import { createPod, deletePod, releasePod } from './pod-writes.ts';
+
+type Parts = {
+  readonly api: ApiServer;
+  readonly sights: PlacementSights;
+  readonly settings: PlaceholderSettings;
+};
+
+/** What the API server would not take; to be looked at again with this in mind. */
+export type Outcome = 'done' | Pick<Refusal, 'is' | 'reason' | 'message'>;
+
+/** Performs a plan, in its order, and notes what the server gave back. Throws `transient` where somebody was first. */
+export async function perform(parts: Parts, instance: InstanceSight, plan: PlacementPlan): Promise<Outcome> {
+  for (const action of plan.actions) {
+    const outcome = await act(parts, instance, action);
+    if (outcome !== 'done') return outcome;
+  }
+  if (plan.status === undefined) return 'done';
+  const after = await writeStatus(parts.api, instance, plan.status);
+  if (after !== undefined) parts.sights.putInstance(after);
+  return 'done';
+}
+
+async function act(parts: Parts, instance: InstanceSight, action: PlacementAction): Promise<Outcome> {
+  const { api, sights, settings } = parts;
+  switch (action.kind) {
+    case 'create-placeholder': {
+      const made = await createPod(api, placeholderFor(instance, action.demand, action.node, settings));
+      return made.is === 'refused' ? made.why : taken(sights, instance, made.object);
+    }
+    case 'release-placeholder':
+      await release(parts, action.pod);
+      return 'done';
+    case 'delete-placeholder':
+      await deletePod(api, sights.pod(action.pod), action.isForced);
+      return 'done';
+    case 'let-go': {
+      const after = await letGo(api, instance, action.node);
+      if (after !== undefined) sights.putInstance(after);
+      return 'done';
+    }
+    default:
+      return unreachable(action);
+  }
+}
+
+function taken(
+  sights: PlacementSights,
+  { uid }: InstanceSight,
+  object: Parameters<typeof podSightOf>[0],
+): Outcome {
+  if (podSightOf(object)?.instance.uid === uid) {
+    sights.putPod(object);
+    return 'done';
+  }
+  const message = `Pod ${object.key} has the name of its placeholder and is none: delete that Pod`;
+  return { is: 'stalled', reason: 'PlaceholderNameTaken', message };
+}
+
+async function release({ api, sights }: Parts, pod: PodSight): Promise<void> {
+  const after = await releasePod(api, sights.pod(pod));
+  if (after !== undefined) sights.putPod(after);
+}
+
+/** Removes a Pod whose Instance is gone, once the server has said so by name. False: it is there after all. */
+export async function removeStray(parts: Parts, key: InstanceKey, pod: PodSight): Promise<boolean> {
+  const there = await lookUp(parts.api, key);
+  if (there?.uid === pod.instance.uid) return false;
+  await release(parts, pod);
+  await deletePod(parts.api, parts.sights.pod(pod), false);
+  return true;
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import { parse } from 'yaml';
+import { openParser } from '../../src/api/parser.ts';
+import { valueAt } from '../../src/api/raw.ts';
+import type { Mapping } from '../../src/api/raw.ts';
+import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
+import { openPlacement } from '../../src/sources/kubernetes/placement/open-placement.ts';
+import type { Placement, PlacementOptions } from '../../src/sources/kubernetes/placement/open-placement.ts';
+import type { ControlPlane } from './cluster-control-plane.ts';
+import { must } from './cluster-stage.ts';
+
+export const SYSTEM = 'hypeman-system';
+const GIB = 1024 ** 3;
+const MERGE = 'application/merge-patch+json';
+const NODE_LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
+const AGENT_LEASES = `/apis/coordination.k8s.io/v1/namespaces/${SYSTEM}/leases`;
+
+/** Nobody's kubelet: a Node object whose Leases are renewed, as good as a node to the scheduler. */
+export type PaperNode = {
+  readonly name: string;
+  /** Neither kubelet nor agent are heard of any more. */
+  fallSilent(): void;
+  patch(body: Mapping): Promise<void>;
+  setMemory(gib: number): Promise<void>;
+  remove(): Promise<void>;
+};
+
+/** `hasAgent`: the agent's Lease is there, so that placement labels the Node. */
+export async function addPaperNode(
+  admin: ApiServer,
+  name: string,
+  { memoryGib = 4, hasAgent = true }: { readonly memoryGib?: number; readonly hasAgent?: boolean } = {},
+): Promise<PaperNode> {
+  const path = `/api/v1/nodes/${name}`;
+  const statusOf = (gib: number): Mapping => {
+    const room = { cpu: '16', memory: String(gib * GIB), pods: '110', 'ephemeral-storage': '100Gi' };
+    const now = new Date().toISOString();
+    const ready = {
+      type: 'Ready',
+      status: 'True',
+      reason: 'KubeletReady',
+      message: '',
+      lastHeartbeatTime: now,
+    };
+    return {
+      capacity: room,
+      allocatable: room,
+      conditions: [{ ...ready, lastTransitionTime: now }],
+    };
+  };
+  await must(admin, { method: 'POST', path: '/api/v1/nodes', body: { metadata: { name } } });
+  const setStatus = async (gib: number): Promise<void> => {
+    await must(admin, {
+      method: 'PATCH',
+      path: `${path}/status`,
+      patch: MERGE,
+      body: { status: statusOf(gib) },
+    });
+  };
+  await setStatus(memoryGib);
+  const annotations = { 'hypeman.dev/hypervisors': 'qemu', 'hypeman.dev/kvm': 'false' };
+  const renewals = [
+    await keepLease(admin, NODE_LEASES, { name }, name),
+    ...(hasAgent
+      ? [await keepLease(admin, AGENT_LEASES, { name: `hypeman-node-${name}`, annotations }, name)]
+      : []),
+  ];
+  const fallSilent = (): void => {
+    for (const timer of renewals) clearInterval(timer);
+  };
+  return {
+    name,
+    fallSilent,
+    setMemory: setStatus,
+    patch: async (body) => {
+      await must(admin, { method: 'PATCH', path, patch: MERGE, body });
+    },
+    remove: async () => {
+      fallSilent();
+      await admin.ask({ method: 'DELETE', path });
+    },
+  };
+}
+
+async function keepLease(
+  admin: ApiServer,
+  leases: string,
+  metadata: { readonly name: string; readonly annotations?: Mapping },
+  holderIdentity: string,
+): Promise<NodeJS.Timeout> {
+  const spec = (): Mapping => ({
+    holderIdentity,
+    leaseDurationSeconds: 40,
+    renewTime: new Date().toISOString().replace(/Z$/, '000Z'),
+  });
+  const path = `${leases}/${metadata.name}`;
+  const { status } = await admin.ask({ method: 'POST', path: leases, body: { metadata, spec: spec() } });
+  if (status === 409)
+    await must(admin, { method: 'PATCH', path, patch: MERGE, body: { metadata, spec: spec() } });
+  return setInterval(() => {
+    void admin.ask({ method: 'PATCH', path, patch: MERGE, body: { spec: spec() } }).catch(() => undefined);
+  }, 5_000);
+}
+
+export type Worker = Placement & {
+  readonly lines: string[];
+  /** Requests by method and status. */
+  readonly answers: Map<string, number>;
+};
+
+const CRD = parse(
+  readFileSync(new URL('../../crds/hypeman.dev_instances.yaml', import.meta.url), 'utf8'),
+) as unknown;
+
+/** Quick enough for a test, in the proportions of client-go's. */
+export const QUICK_LEASE = { leaseMs: 3_000, renewMs: 2_000, retryMs: 300 };
+
+export async function openWorker(
+  plane: ControlPlane,
+  options: Partial<PlacementOptions> & { readonly user?: 'admin' | 'agent'; readonly port?: number } = {},
+): Promise<Worker> {
+  const lines: string[] = [];
+  const answers = new Map<string, number>();
+  const placement = openPlacement({
+    cluster: { is: 'kubeconfig', path: await plane.kubeconfig(options.user ?? 'admin', options.port) },
+    namespace: SYSTEM,
+    identity: randomUUID(),
+    settings: { image: 'holder:1', cpuPercent: 100 },
+    // Forks and Volumes are for the node to take or not.
+    parser: openParser(CRD, { unsupported: [] }),
+    log: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
+    onAnswer: (method, status) => {
+      const name = `${method} ${status}`;
+      answers.set(name, (answers.get(name) ?? 0) + 1);
+    },
+    leaseTiming: QUICK_LEASE,
+    ...options,
+  });
+  return { ...placement, lines, answers };
+}
+
+export async function startWorker(...given: Parameters<typeof openWorker>): Promise<Worker> {
+  const worker = await openWorker(...given);
+  await worker.start();
+  return worker;
+}
+
+export async function makeSystem(admin: ApiServer): Promise<void> {
+  await must(admin, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: SYSTEM } } });
+}
+
+/** As the agent of a node takes an Instance, and what it tells of it. */
+export async function takeAsAgent(
+  admin: ApiServer,
+  instance: Mapping,
+  node: string,
+  status: Mapping,
+): Promise<void> {
+  const metadata = valueAt(instance, ['metadata']) as Record<'namespace' | 'name' | 'uid', string>;
+  const path = `/apis/hypeman.dev/v1alpha1/namespaces/${metadata.namespace}/instances/${metadata.name}`;
+  const body = {
+    metadata: {
+      labels: { 'hypeman.dev/node': node },
+      annotations: { 'hypeman.dev/held-by': `${node} ${metadata.uid}` },
+      finalizers: ['hypeman.dev/instance'],
+    },
+  };
+  await must(admin, { method: 'PATCH', path, patch: MERGE, body });
+  await must(admin, { method: 'PATCH', path: `${path}/status`, patch: MERGE, body: { status } });
+}
