@@ -46,8 +46,6 @@ export type ControlPlane = {
   startApiServer(): Promise<void>;
   /** Runs a kubectl with every right, and returns what it said. Throws with its complaint. */
   kubectl(version: KubectlVersion, ...args: readonly string[]): Promise<string>;
-  /** Without it no Pod comes to a node, not even those of a DaemonSet. */
-  startScheduler(): Promise<void>;
   /** A current server for custom resources beside it, spoken to directly: CEL, strict validation. */
   startCrdServer(): Promise<ApiServer>;
   /** Forgets every version but the last, as etcd does every five minutes. */
@@ -121,14 +119,6 @@ export async function startControlPlane({
       );
       if (exitCode !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
       return stdout;
-    },
-    startScheduler: async () => {
-      const [schedulerPort = 0] = await freePorts(1);
-      const config = await kubeconfig('scheduler');
-      await start('kube-scheduler', [
-        ...[`--kubeconfig=${config}`, '--leader-elect=false'],
-        ...['--bind-address=127.0.0.1', `--secure-port=${schedulerPort}`, '--port=0'],
-      ]);
     },
     startCrdServer: async () => {
       await start(CRD_SERVER, crdServerFlags(directory, etcdUrl, await kubeconfig('admin'), crdPort));

@@ -131,7 +131,11 @@ async function isNodeReady(plane: ControlPlane): Promise<boolean> {
 }
 
 async function until(what: string, logPath: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + START_MS; Date.now() < end; await sleep(100)) if (await isSo()) return;
+  const end = Date.now() + START_MS;
+  while (Date.now() < end) {
+    if (await isSo()) return;
+    await sleep(100);
+  }
   throw new Error(
     `not so within ${START_MS / 1000} s: ${what}\n${(await readFile(logPath, 'utf8')).slice(-3000)}`,
   );

@@ -35,6 +35,12 @@ const TYPE = 'application/vnd.oci.image';
 /** The names that OCI and Go have for this machine's processor. */
 export const hostArchitecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
+const COMPRESSIONS = {
+  gzip: { suffix: '+gzip', compress: (tar: Buffer) => gzipSync(tar) },
+  zstd: { suffix: '+zstd', compress: (tar: Buffer) => zstdCompressSync(tar) },
+  none: { suffix: '', compress: (tar: Buffer) => tar },
+} as const;
+
 /**
  * Writes one image into an OCI layout: each tar file is one layer, lowest first. The same input gives
  * the same digest. Returns the descriptor of its manifest; `nameInLayout` makes it findable by a tag.
@@ -43,16 +49,16 @@ export async function addImage(
   directory: string,
   tarFiles: readonly string[],
   config: OciConfig,
-  options: { readonly architecture?: string; readonly compression?: 'gzip' | 'zstd' } = {},
+  options: { readonly architecture?: string; readonly compression?: keyof typeof COMPRESSIONS } = {},
 ): Promise<OciDescriptor> {
   const { architecture = hostArchitecture, compression = 'gzip' } = options;
-  const compress = compression === 'gzip' ? gzipSync : zstdCompressSync;
+  const { compress, suffix } = COMPRESSIONS[compression];
   const layers: OciDescriptor[] = [];
   const diffIds: string[] = [];
   for (const tarFile of tarFiles) {
     const tar = await readFile(tarFile);
     diffIds.push(digestOf(tar));
-    layers.push(await addBlob(directory, `${TYPE}.layer.v1.tar+${compression}`, compress(tar)));
+    layers.push(await addBlob(directory, `${TYPE}.layer.v1.tar${suffix}`, compress(tar)));
   }
   const configBlob = await addJson(directory, `${TYPE}.config.v1+json`, {
     created: '1970-01-01T00:00:00Z',

@@ -4,11 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-runtime=(qemu-system-x86 qemu-system-data nftables iproute2 skopeo umoci erofs-utils e2fsprogs util-linux kmod ca-certificates)
+runtime=(qemu-system-x86 qemu-system-data nftables iproute2 skopeo umoci erofs-utils e2fsprogs util-linux kmod ca-certificates xz-utils)
 build=(gcc libc6-dev linux-libc-dev busybox-static)
-tests=(docker-registry apache2-utils openssl iperf3 vim-tiny rsync git jq cpio dnsutils curl wget python3 xz-utils)
+tests=(docker-registry apache2-utils openssl iperf3 vim-tiny rsync git jq cpio dnsutils curl wget python3)
 # Filesystems with reflinks; trust stores of Java; the control plane that is built; the Lua of Argo CD.
 tests+=(xfsprogs btrfs-progs openjdk-17-jre-headless make lua5.1)
+# A node of that control plane, and the agent's image on it.
+tests+=(containerd runc containernetworking-plugins mmdebstrap)
 
 packages=("${runtime[@]}" "${build[@]}")
 [ "${1:-}" = tests ] && packages+=("${tests[@]}")
