@@ -58,9 +58,11 @@ export function lateBells(): LateBells {
   };
 }
 
+type Parts = { readonly workshops: Workshops; readonly source: Source; readonly ring: LateBells };
+
 /** Ties source, workshops and planner into one loop. */
 export function openController(
-  parts: { readonly workshops: Workshops; readonly source: Source; readonly ring: LateBells },
+  parts: Parts,
   settings: ControllerSettings,
   log: Logger,
 ): Controller {
@@ -73,7 +75,7 @@ export function openController(
   const names = new Map<InstanceId, InstanceKey>();
   const tender = tenderOf(parts, log);
   const heartbeat = openHeartbeat(portsOf(parts, { hands, names, tender }, settings), log, settings);
-  ring.connect(bellsFor(workshops, source, names, heartbeat));
+  ring.connect(bellsFor(parts, { names, tender }, heartbeat));
   const housekeeping = openHousekeeping(hands, tender, log);
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -91,7 +93,8 @@ export function openController(
         heartbeat.wake(key);
       });
       // Not before: while the source still reads, what it has not come to looks as if it were gone.
-      source.volumes?.onChange(() => {
+      source.volumes?.onChange((key) => {
+        workshops.volumes.tryAgain(key);
         tender.ring();
       });
       if (!isClosed) await housekeeping();
@@ -118,10 +121,11 @@ type Behind = {
 };
 
 function tenderOf(
-  { workshops: { volumes, roots }, source }: { readonly workshops: Workshops; readonly source: Source },
+  { workshops: { volumes, roots }, source, ring }: Parts,
   log: Logger,
 ): Tender {
-  return openVolumeTender({ volumes, roots, words: source.volumes ?? NO_VOLUMES }, log);
+  const words = source.volumes ?? NO_VOLUMES;
+  return openVolumeTender({ volumes, roots, words, onFreed: ring.bells.volume }, log);
 }
 
 /** A source that knows no volumes does not say that there are none. */
@@ -178,9 +182,8 @@ const CHANGES_VOLUMES: ReadonlySet<Action['kind']> = new Set([
 ] as const);
 
 function bellsFor(
-  { storage }: Workshops,
-  source: Source,
-  names: ReadonlyMap<InstanceId, InstanceKey>,
+  { workshops: { storage }, source }: Parts,
+  { names, tender }: { readonly names: ReadonlyMap<InstanceId, InstanceKey>; readonly tender: Tender },
   heartbeat: Heartbeat,
 ): Bells {
   return {
@@ -192,6 +195,7 @@ function bellsFor(
       for (const key of source.keys()) if (needsImage(key, reference)) heartbeat.wake(key);
     },
     volume: (key) => {
+      tender.ring();
       for (const instance of source.keys()) if (mounts(instance, key)) heartbeat.wake(instance);
     },
     network: () => {

@@ -1,7 +1,7 @@
 import type { InstanceEvent } from './api/reported.ts';
 import type { InstanceKey } from './machine/ids.ts';
 import type { Source } from './sources/source.ts';
-import { openTurns } from './storage/turns.ts';
+import { openTurns } from './host/turns.ts';
 
 /** A source to which more than one voice speaks. */
 export type SharedSource = {

@@ -23,24 +23,41 @@ export type VolumeWords = {
 
 type Tended = { readonly volumes: Volumes; readonly words: VolumeWords; readonly roots: Roots };
 
+/** What a round has removed, and what went wrong with single volumes. */
+export type Tending = {
+  readonly gone: readonly VolumeKey[];
+  readonly failed: readonly { readonly key: VolumeKey; readonly error: unknown }[];
+};
+
 /**
  * Does what no instance asks for: remembers each reclaim policy, takes disks back from VMMs that are gone, removes
- * what is to be deleted and in nobody's hands, and writes what `get volumes` shows. Returns what was removed.
+ * what is to be deleted and in nobody's hands, and writes what `get volumes` shows. What fails for one volume keeps
+ * no other from its turn.
  */
-export async function tendVolumes(tended: Tended): Promise<readonly string[]> {
-  const { volumes, words } = tended;
-  const gone: string[] = [];
+export async function tendVolumes(tended: Tended): Promise<Tending> {
+  const { volumes } = tended;
+  const gone: VolumeKey[] = [];
+  const failed: { key: VolumeKey; error: unknown }[] = [];
   for (const stored of volumes.all()) {
-    const { key } = stored;
-    const declared = words.declared(key);
-    if (declared.is === 'wanted' && declared.volume.spec.reclaimPolicy !== stored.reclaimPolicy)
-      await volumes.writePolicy(key, declared.volume.spec.reclaimPolicy);
-    await volumes.takeBack(key);
-    const isUnwanted = declared.is === 'gone' && stored.reclaimPolicy === 'Delete';
-    if (isUnwanted && (await volumes.remove(key))) gone.push(`volume ${key}`);
+    try {
+      if (await isTendedAway(tended, stored)) gone.push(stored.key);
+    } catch (error) {
+      failed.push({ key: stored.key, error });
+    }
   }
   await writeReport(tended);
-  return gone;
+  return { gone, failed };
+}
+
+/** Does what is due for one volume; true when that was its removal. */
+async function isTendedAway({ volumes, words }: Tended, stored: StoredVolume): Promise<boolean> {
+  const { key } = stored;
+  const declared = words.declared(key);
+  if (declared.is === 'wanted' && declared.volume.spec.reclaimPolicy !== stored.reclaimPolicy)
+    await volumes.writePolicy(key, declared.volume.spec.reclaimPolicy);
+  await volumes.takeBack(key);
+  const isUnwanted = declared.is === 'gone' && stored.reclaimPolicy === 'Delete';
+  return isUnwanted && volumes.remove(key);
 }
 
 async function writeReport({ volumes, words, roots }: Tended): Promise<void> {

@@ -67,3 +67,10 @@ export type InstanceRecord = {
   /** The annotation `hypeman.dev/restartedAt` as of the last start. */
   readonly restartedAt?: string;
 };
+
+type Run = NonNullable<InstanceRecord['run']>;
+
+/** A run is open until its end is on record: one that crashed, and one in standby, too. */
+export function isRunOpen(record: InstanceRecord): record is InstanceRecord & { readonly run: Run } {
+  return record.run !== undefined && record.stoppedAt === undefined;
+}

@@ -1,7 +1,8 @@
 import { namespaceOf, volumeKeyOf } from './ids.ts';
 import type { InstanceKey, VolumeId, VolumeKey } from './ids.ts';
 import type { InstancePaths, Roots } from './paths.ts';
-import type { InstanceRecord } from './record.ts';
+import { isRunOpen } from './record.ts';
+import type { Fields, InstanceRecord } from './record.ts';
 
 /** What a new disk is filled with, once. */
 export type VolumeSource =
@@ -67,17 +68,54 @@ export function layerSerial(at: number): string {
   return `${volumeSerial(at)}-layer`;
 }
 
-/** Records keep a mount as `[volume, mountPath, readonly, ...]`: the field `volumes` of what a run was started with. */
+/** What an open run has. */
 export function volumesHeldBy(record: InstanceRecord): readonly VolumeUse[] {
-  const { run, stoppedAt, key } = record;
-  if (run === undefined || stoppedAt !== undefined) return [];
-  const mounts: unknown = JSON.parse(run.applied.fields.volumes ?? '[]');
-  if (!Array.isArray(mounts)) return [];
-  return mounts.flatMap((mount: unknown) => {
-    const [name, , readonly] = Array.isArray(mount) ? (mount as readonly unknown[]) : [];
-    if (typeof name !== 'string') return [];
-    return [{ key: volumeKeyOf(namespaceOf(key), name), readonly: readonly === true }];
-  });
+  if (!isRunOpen(record)) return [];
+  const mounts = mountsIn(record.run.applied.fields) ?? [];
+  return mounts.map(({ volume, readonly }) => ({
+    key: volumeKeyOf(namespaceOf(record.key), volume),
+    readonly,
+  }));
+}
+
+/** One mount of a run as its record has it. */
+export type MountOnRecord = {
+  readonly volume: string;
+  readonly mountPath: string;
+  readonly readonly: boolean;
+  readonly overlay: boolean;
+  readonly overlayBytes?: number;
+};
+
+/**
+ * The mounts that a run was started with: the field `volumes`, a list of
+ * `[volume, mountPath, readonly, overlay, overlayBytes]`. Undefined when it cannot be read: a record that says so is
+ * not taken for one that has none.
+ */
+export function mountsIn({ volumes = '[]' }: Fields): readonly MountOnRecord[] | undefined {
+  const listed = parsed(volumes);
+  if (!Array.isArray(listed)) return undefined;
+  const mounts = listed.map(mountIn).filter((mount) => mount !== undefined);
+  return mounts.length === listed.length ? mounts : undefined;
+}
+
+function mountIn(text: unknown): MountOnRecord | undefined {
+  const [volume, mountPath, readonly, overlay, overlayBytes] = Array.isArray(text)
+    ? (text as readonly unknown[])
+    : [];
+  if (typeof volume !== 'string' || typeof mountPath !== 'string') return undefined;
+  return {
+    ...{ volume, mountPath, readonly: readonly === true, overlay: overlay === true },
+    ...(typeof overlayBytes === 'number' ? { overlayBytes } : {}),
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Everybody who has the volume, but for `but`. */

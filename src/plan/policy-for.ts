@@ -2,6 +2,7 @@ import type { Instance } from '../api/instance.ts';
 import type { Disguise } from '../machine/boot.ts';
 import type { EgressMode, GrantShape, PolicyShape } from '../machine/egress.ts';
 import type { InstanceKey } from '../machine/ids.ts';
+import { isRunOpen } from '../machine/record.ts';
 import type { Fields, Identity, InstanceRecord } from '../machine/record.ts';
 import { EGRESS_FIELD, NETWORK_FIELD } from './fields.ts';
 
@@ -33,7 +34,7 @@ export function policyFor(instance: Instance, holder: PolicyHolder): PolicyShape
 
 /** What a guest has that was started and whose end nobody has recorded. */
 export function fieldsOfOpenRun(record: InstanceRecord | undefined): Fields | undefined {
-  return record?.stoppedAt === undefined ? record?.run?.applied.fields : undefined;
+  return record !== undefined && isRunOpen(record) ? record.run.applied.fields : undefined;
 }
 
 /** What of the declared environment is replaced before the guest has it. */

@@ -1,10 +1,6 @@
+import { isRunOpen } from '../machine/record.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import type { KnownWorld } from './world.ts';
-
-/** A run is open until its end is on record: one that crashed, and one in standby, too. */
-export function isRunOpen({ run, stoppedAt }: InstanceRecord): boolean {
-  return run !== undefined && stoppedAt === undefined;
-}
 
 /** No VMM, and the memory of its run is kept: it goes on when it is restored, unless it was given up. */
 export function isSuspended({ record, machine, standby }: KnownWorld): boolean {

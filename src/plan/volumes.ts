@@ -4,7 +4,7 @@ import type { VolumeId } from '../machine/ids.ts';
 import type { MachineDisk } from '../machine/machine.ts';
 import type { InstancePaths } from '../machine/paths.ts';
 import type { Fields } from '../machine/record.ts';
-import { layerPathOf, layerSerial, volumeSerial } from '../machine/volume.ts';
+import { layerPathOf, layerSerial, mountsIn, volumeSerial } from '../machine/volume.ts';
 import type { VolumeDisk, VolumeUser, VolumeWish } from '../machine/volume.ts';
 
 /** One volume that an instance mounts, or wants to, as it is seen. */
@@ -30,13 +30,8 @@ export function volumeSeen({ volumes = {} }: WithVolumes, name: string): VolumeS
 }
 
 /** The mounts that a run was started with, from its field `volumes`. */
-export function mountsApplied({ volumes = '[]' }: Fields): readonly VolumeMount[] {
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-type-assertion -- `fieldsOf` wrote it, by this very type
-  const mounts = JSON.parse(volumes) as readonly MountText[];
-  return mounts.map(([volume, mountPath, readonly, overlay, overlayBytes]) => ({
-    ...{ volume, mountPath, readonly, overlay },
-    ...(overlayBytes === null ? {} : { overlayBytes }),
-  }));
+export function mountsApplied(fields: Fields): readonly VolumeMount[] {
+  return mountsIn(fields) ?? [];
 }
 
 /** One mount as `fieldsOf` writes it down. */

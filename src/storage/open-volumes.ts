@@ -21,9 +21,11 @@ import type { UnpackImage } from './make-volume.ts';
 import { growOverlayAt, makeOverlay, overlayBytesAt } from './overlay.ts';
 import type { RecordProblem } from './storage.ts';
 import { loadVolumes, storedVolumeText } from './stored-volume.ts';
+import type { VolumeProblem } from './stored-volume.ts';
 import { openVolumeClaims } from './volume-claims.ts';
 import { openMakers } from './volume-makers.ts';
-import { openTurns } from './turns.ts';
+import type { Makers } from './volume-makers.ts';
+import { openTurns } from '../host/turns.ts';
 import type { StoredVolume, VolumeLayer, Volumes, VolumeTaker } from './volumes.ts';
 
 /** Directories on their way out: what has another name is whole. */
@@ -46,13 +48,14 @@ export type VolumesOptions = {
 
 /** Opens what lies under `<state>/volumes`. Hold the lock of the state directory before anything is changed. */
 export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
-  const { roots, records, unread } = options;
+  const { roots } = options;
   const parent = volumesDirectory(roots);
   const { volumes, problems } = await loadVolumes(parent);
   const byKey = new Map<VolumeKey, StoredVolume>(volumes.map((volume) => [volume.key, volume]));
-  const claims = openVolumeClaims(records, unread);
+  const claims = openVolumeClaims(options.records, options.unread);
   const inTurn = openTurns();
   const makers = openMakers(parent, byKey, options);
+  const unmade = carefully(makers, byKey, problems);
   const pathOf = ({ id }: StoredVolume): string => `${parent}/${id}/disk.img`;
   const known = (key: VolumeKey): StoredVolume => knownIn(byKey, key);
   return {
@@ -61,9 +64,10 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
     of: (key) => byKey.get(key),
     look: async (key) => {
       const volume = byKey.get(key);
-      return volume === undefined ? makers.look(key) : diskOf(volume, pathOf(volume));
+      return volume === undefined ? unmade.look(key) : diskOf(volume, pathOf(volume));
     },
-    create: (wish) => makers.create(wish),
+    create: unmade.create,
+    tryAgain: makers.tryAgain,
     usersOf: claims.usersOf,
     claim: claims.claim,
     grow: (key, bytes) =>
@@ -72,19 +76,18 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
         await growExt4(pathOf(known(key)), bytes, 'Volume');
       }),
     writePolicy: async (key, reclaimPolicy) => {
-      byKey.set(key, await rewritten(dirname(pathOf(known(key))), { ...known(key), reclaimPolicy }));
+      byKey.set(key, await rewritten(parent, { ...known(key), reclaimPolicy }));
     },
     handOver: async (path, taker) => {
-      const volume = [...byKey.values()].find((one) => pathOf(one) === path);
-      if (volume === undefined) throw missing(path);
-      await inTurn(volume.key, () => handOver(path, taker, claims.usersOf(volume.key)));
+      const { key } = [...byKey.values()].find((one) => pathOf(one) === path) ?? { key: undefined };
+      if (key === undefined) throw missing(path);
+      await inTurn(key, () => handOver(path, taker, claims.usersOf(key)));
     },
     takeBack: (key) => inTurn(key, () => takeBack(pathOf(known(key)), () => claims.isHeld(key))),
     remove: (key) =>
       inTurn(key, async () => {
         if (claims.isHeld(key)) return false;
-        const { id } = known(key);
-        await removeVolume(parent, id, () => byKey.delete(key));
+        await removeVolume(parent, known(key).id, () => byKey.delete(key));
         return true;
       }),
     layerBytes: (instance, volume) => overlayBytesAt(layerPathOf(pathsFor(roots, instance), volume)),
@@ -95,8 +98,8 @@ export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
   };
 }
 
-async function rewritten(directory: string, volume: StoredVolume): Promise<StoredVolume> {
-  await writeAtomically(`${directory}/volume.json`, storedVolumeText(volume));
+async function rewritten(parent: string, volume: StoredVolume): Promise<StoredVolume> {
+  await writeAtomically(`${parent}/${volume.id}/volume.json`, storedVolumeText(volume));
   return volume;
 }
 
@@ -105,6 +108,35 @@ async function diskOf(volume: StoredVolume, path: string): Promise<VolumeDisk> {
   if (bytes !== undefined) return { state: 'ready', id: volume.id, path, bytes };
   const message = `${path} is not there any more: put it back, or remove ${dirname(path)} to begin with an empty one`;
   return { state: 'failed', reason: 'VolumeLost', message };
+}
+
+type Failed = Extract<VolumeDisk, { state: 'failed' }>;
+
+/** A directory of which nobody can tell whose it is may be this volume's: no empty one is put in its place. */
+async function hiddenBehind(problems: readonly VolumeProblem[], key: VolumeKey): Promise<Failed | undefined> {
+  for (const problem of problems) {
+    const mayBe = problem.key === undefined || problem.key === key;
+    if (!mayBe || (await statIfThere(problem.directory)) === undefined) continue;
+    const message = `the volume ${key} is not made anew, for its disk may be there: ${problem.message}`;
+    return { state: 'failed', reason: 'VolumeUnreadable', message };
+  }
+  return undefined;
+}
+
+/** The same makers, of what is not hidden. */
+function carefully(
+  makers: Makers,
+  made: ReadonlyMap<VolumeKey, StoredVolume>,
+  problems: readonly VolumeProblem[],
+): { readonly look: (key: VolumeKey) => Promise<VolumeDisk>; readonly create: Makers['create'] } {
+  return {
+    look: async (key) => (await hiddenBehind(problems, key)) ?? makers.look(key),
+    create: async (wish) => {
+      const hidden = made.has(wish.key) ? undefined : await hiddenBehind(problems, wish.key);
+      if (hidden !== undefined) throw new HypemanError('transient', hidden.reason, hidden.message);
+      await makers.create(wish);
+    },
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { InstanceRecord } from '../machine/record.ts';
+import type { Fields, InstanceRecord } from '../machine/record.ts';
+import { mountsIn } from '../machine/volume.ts';
 
 /** `unreadable` carries why, as one clause for a user. */
 export type RecordReading =
@@ -56,7 +57,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   'identity.owner.sharedGid': isCount,
   createdAt: isTime,
   image: maybe(isObject),
-  run: maybe((value) => isObject(value) && isTime(value.startedAt) && isObject(value.applied)),
+  run: maybe((value) => isObject(value) && isTime(value.startedAt) && isApplied(value.applied)),
   exit: maybe((value) => isObject(value) && isTime(value.at)),
   stopping: maybe((value) => isObject(value) && isTime(value.since)),
   stoppedAt: maybe(isTime),
@@ -76,6 +77,15 @@ function at(value: unknown, path: readonly string[]): unknown {
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A run of which nobody can tell what it has, above all which volumes, is none that anything may be done about. */
+function isApplied(value: unknown): boolean {
+  return isObject(value) && isFields(value.fields) && mountsIn(value.fields) !== undefined;
+}
+
+function isFields(value: unknown): value is Fields {
+  return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
 function isRecord(value: object): value is InstanceRecord {

@@ -15,8 +15,9 @@ export type MakersOptions = {
   readonly now?: () => number;
 };
 
-type Makers = {
-  create(wish: VolumeWish): Promise<void>;
+export type Makers = {
+  readonly create: (wish: VolumeWish) => Promise<void>;
+  readonly tryAgain: (key: VolumeKey) => void;
   look(key: VolumeKey): VolumeDisk;
   isMaking(name: string): boolean;
   close(): Promise<void>;
@@ -62,6 +63,9 @@ export function openMakers(
       // A failure is told by `look`.
       if (wish.source !== undefined) work.catch(() => undefined);
       else await work;
+    },
+    tryAgain: (key) => {
+      failures.delete(key);
     },
     look: (key) => {
       const job = jobs.get(key);

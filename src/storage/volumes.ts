@@ -28,6 +28,8 @@ export type Volumes = {
    * returns, and `look` tells of it. Throws `DiskFull` where nothing has to be filled.
    */
   create(wish: VolumeWish): Promise<void>;
+  /** It is declared anew: what could not be made before is not waited for any more. */
+  tryAgain(key: VolumeKey): void;
   /** Who has the volume by the records of open runs, but for `but`. */
   usersOf(key: VolumeKey, but?: InstanceKey): readonly VolumeUser[];
   /**

@@ -1,4 +1,5 @@
 import { HypemanError } from '../../errors.ts';
+import { openTurns } from '../../host/turns.ts';
 import type { Driver, DriverFacts, MachineListener } from '../../machine/driver.ts';
 import type { Abilities } from '../../machine/snapshot.ts';
 import { freeze } from './freeze.ts';
@@ -7,7 +8,7 @@ import { QemuInstallation } from './installation.ts';
 import type { InstallationOptions } from './installation.ts';
 import { restore } from './restore.ts';
 import { suspend } from './suspend.ts';
-import { Turns } from './turns.ts';
+
 import { Vmms } from './vmms.ts';
 
 export type QemuOptions = InstallationOptions & {
@@ -28,22 +29,21 @@ export function openQemuDriver(options: QemuOptions): Driver {
   const installation = new QemuInstallation(options);
   const vmms = new Vmms({ installation, bootId, onChange });
   const house = { vmms, installation, bootId, sharedGid };
-  const turns = new Turns();
+  const inTurn = openTurns();
   return {
     name: 'qemu',
     facts: (signal) => factsOf(installation, signal),
-    observe: (ref) => turns.take(ref.id, () => vmms.look(ref)),
-    start: (machine, signal) => turns.take(machine.id, () => vmms.start(machine, signal)),
-    pressPowerButton: (ref) => turns.take(ref.id, () => vmms.pressPowerButton(ref)),
-    kill: (ref) => turns.take(ref.id, () => vmms.kill(ref)),
+    observe: (ref) => inTurn(ref.id, () => vmms.look(ref)),
+    start: (machine, signal) => inTurn(machine.id, () => vmms.start(machine, signal)),
+    pressPowerButton: (ref) => inTurn(ref.id, () => vmms.pressPowerButton(ref)),
+    kill: (ref) => inTurn(ref.id, () => vmms.kill(ref)),
     growMemory: (machine, bytes, signal) =>
-      turns.take(machine.id, () => growMemory(vmms, { machine, bytes }, signal)),
+      inTurn(machine.id, () => growMemory(vmms, { machine, bytes }, signal)),
     memory: {
-      suspend: (machine, signal) => turns.take(machine.id, () => suspend(house, machine, signal)),
-      restore: (machine, from, signal) =>
-        turns.take(machine.id, () => restore(house, { machine, from }, signal)),
+      suspend: (machine, signal) => inTurn(machine.id, () => suspend(house, machine, signal)),
+      restore: (machine, from, signal) => inTurn(machine.id, () => restore(house, { machine, from }, signal)),
       freeze: (machine, base, freezing, signal) =>
-        turns.take(machine.id, () => freeze(house, { machine, base, ...freezing }, signal)),
+        inTurn(machine.id, () => freeze(house, { machine, base, ...freezing }, signal)),
     },
     close: () => {
       vmms.close();

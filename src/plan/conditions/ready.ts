@@ -1,6 +1,7 @@
+import { isRunOpen } from '../../machine/record.ts';
 import { policyWanted } from '../mediation.ts';
 import type { Outcome } from '../outcome.ts';
-import { isRecorded } from '../plan.ts';
+import { isRecorded } from '../known.ts';
 import { isInStandby, ownRecord, programRuns } from '../run-state.ts';
 import type { World } from '../world.ts';
 import type { Claim } from './claim.ts';
@@ -63,5 +64,5 @@ function isPutAway(world: World): boolean {
 function isStopped(world: World): boolean {
   const record = ownRecord(world);
   if (record === undefined || world.machine.state !== 'absent' || record.stopping !== undefined) return false;
-  return record.run === undefined || record.stoppedAt !== undefined;
+  return !isRunOpen(record);
 }

@@ -1,5 +1,6 @@
 import { withEnd } from '../records.ts';
-import { isMemoryLost, isRunOpen } from '../suspended.ts';
+import { isRunOpen } from '../../machine/record.ts';
+import { isMemoryLost } from '../suspended.ts';
 import type { Rung } from '../verdict.ts';
 import { met, unmet } from '../verdict.ts';
 import type { KnownWorld } from '../world.ts';

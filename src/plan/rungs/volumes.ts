@@ -10,8 +10,8 @@ import { volumeSeen } from '../volumes.ts';
 import type { RecordedWorld } from '../world.ts';
 import { PREPARING } from './overlay.ts';
 
-/** Somebody declares it, or lets go of it: both wake nobody. */
-const LOOK_AGAIN_MS = 5_000;
+/** Whoever declares it or lets go of it wakes us: this is for a disk that is put back by hand. */
+const LOOK_AGAIN_MS = 30_000;
 const FILLING_LOOK_MS = 1_000;
 
 /** Every volume is declared, nobody else has it in a way that bars this one, and none is being filled. */

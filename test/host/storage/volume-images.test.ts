@@ -125,6 +125,8 @@ test('what fails again and again is tried less and less often', async () => {
     if (disk.state === 'failed') waits.push(Math.round(((disk.retryAt ?? 0) - before) / 10_000));
   }
   expect(waits).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
+  stage.volumes.tryAgain(KEY);
+  expect(await stage.volumes.look(KEY)).toEqual({ state: 'absent' });
 });
 
 test('a controller that ends while an image is unpacked leaves no volume, and waits for the tools', async () => {

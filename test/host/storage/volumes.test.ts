@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { commandOutput } from '../../../src/host/exec.ts';
-import { volumeId } from '../../../src/machine/ids.ts';
+import { volumeId, volumeKeyOf } from '../../../src/machine/ids.ts';
 import type { VolumeWish } from '../../../src/machine/volume.ts';
 import { KEY, MIB, user, volumesStage, wish } from '../../support/volumes-stage.ts';
 
@@ -81,8 +81,31 @@ describe('a volume', () => {
       expect(stage.volumes.problems()).toMatchObject([{ directory }]);
       await stage.volumes.collect();
       expect(await stat(`${directory}/disk.img`)).toMatchObject({ size: 32 * MIB });
+      const other = volumeKeyOf('default', 'other');
+      const isNamed = text.includes('default/data');
+      expect((await stage.volumes.look(other)).state).toBe(isNamed ? 'absent' : 'failed');
     },
   );
+
+  test('whose volume.json cannot be read is not made anew, until its directory is gone', async () => {
+    await stage.volumes.create(wish());
+    const directory = `${stage.state}/volumes/${'v'.repeat(24)}`;
+    await writeFile(`${directory}/volume.json`, '{');
+    stage.volumes = await stage.opened();
+    const anew = wish({ id: volumeId('w'.repeat(24)) });
+    await expect(stage.volumes.create(anew)).rejects.toMatchObject({ reason: 'VolumeUnreadable' });
+    expect(await stage.volumes.look(KEY)).toMatchObject({
+      state: 'failed',
+      reason: 'VolumeUnreadable',
+      message: expect.stringContaining(
+        `${directory} is not used, because its volume.json cannot be read`,
+      ) as string,
+    });
+    expect(await readdir(`${stage.state}/volumes`)).toEqual(['v'.repeat(24)]);
+    await rm(directory, { recursive: true });
+    await stage.volumes.create(anew);
+    expect(await stage.volumes.look(KEY)).toMatchObject({ state: 'ready' });
+  });
 });
 
 describe('an archive', () => {

@@ -5,6 +5,12 @@ import { freshRecord } from '../../support/records.ts';
 const record = freshRecord('web');
 const id = record.identity.id;
 
+/** Of a run that was started with these volumes. */
+function withVolumes(volumes: unknown): string {
+  const run = { startedAt: 5, hypervisor: 'qemu', applied: { generation: 2, fields: { volumes } } };
+  return JSON.stringify({ ...record, run });
+}
+
 function whyUnreadable(text: string, directory: string = id): string {
   const reading = readRecord(text, directory);
   return reading.is === 'unreadable' ? reading.why : 'it was readable';
@@ -35,8 +41,17 @@ describe('a record on disk', () => {
     [JSON.stringify({ ...record, uid: '', failures: -1 }), 'uid, failures'],
     [JSON.stringify({ ...record, identity: undefined }), 'identity.id'],
     [JSON.stringify({ ...record, run: { startedAt: 'yesterday' } }), 'run'],
+    ...['', '{', '{}', 'null', '[1]', '[["data"]]', '[[1,"/mnt"]]'].map((volumes) => [
+      withVolumes(volumes),
+      'run',
+    ]),
   ])('that says %j is unreadable, and says why', (text, why) => {
     expect(whyUnreadable(text)).toContain(why);
+  });
+
+  test('whose volumes an earlier or later version wrote shorter or longer is readable', () => {
+    for (const volumes of ['[]', '[["data","/mnt"]]', '[["data","/mnt",true,false,null,"new"]]'])
+      expect(readRecord(withVolumes(volumes), id).is).toBe('record');
   });
 
   test('never makes root the owner of a VMM', () => {
