@@ -83,7 +83,7 @@ export async function runController(options: RunOptions, context: RunContext): P
 
 async function openSource(
   { declarations, nodeName, stateDir, runDir }: RunOptions,
-  { workshops: { storage }, metrics, log }: Omit<Behind, 'source'>,
+  { workshops: { storage, volumes }, metrics, log }: Omit<Behind, 'source'>,
 ): Promise<Source> {
   const parser = openParser(await readCrd(), { volumes: await readVolumeCrd() });
   if (declarations.in === 'directories') {
@@ -103,6 +103,7 @@ async function openSource(
     parser,
     log,
     onHost: () => storage.records().map(({ key }) => key),
+    disksOnHost: () => volumes.all().map(({ key }) => key),
     onAnswer: (method, status) => {
       metrics.answered(method, status);
     },

@@ -18,7 +18,10 @@ export type VolumeWords = {
   ):
     | { readonly is: 'wanted'; readonly volume: Volume; readonly refused?: { readonly message: string } }
     | { readonly is: 'held'; readonly refused: { readonly message: string } }
-    | { readonly is: 'gone' };
+    | { readonly is: 'barred'; readonly message: string }
+    | { readonly is: 'gone'; readonly reclaimPolicy?: StoredVolume['reclaimPolicy'] };
+  report?(volume: ReportedVolume): void;
+  forget?(key: VolumeKey): void;
 };
 
 type Tended = { readonly volumes: Volumes; readonly words: VolumeWords; readonly roots: Roots };
@@ -35,7 +38,7 @@ export type Tending = {
  * no other from its turn.
  */
 export async function tendVolumes(tended: Tended): Promise<Tending> {
-  const { volumes } = tended;
+  const { volumes, words } = tended;
   const gone: VolumeKey[] = [];
   const failed: { key: VolumeKey; error: unknown }[] = [];
   for (const stored of volumes.all()) {
@@ -46,24 +49,38 @@ export async function tendVolumes(tended: Tended): Promise<Tending> {
     }
   }
   await writeReport(tended);
+  for (const key of words.keys()) if (await isOver(tended, key)) words.forget?.(key);
   return { gone, failed };
 }
 
 /** Does what is due for one volume; true when that was its removal. */
 async function isTendedAway({ volumes, words }: Tended, stored: StoredVolume): Promise<boolean> {
   const { key } = stored;
-  const declared = words.declared(key);
-  if (declared.is === 'wanted' && declared.volume.spec.reclaimPolicy !== stored.reclaimPolicy)
-    await volumes.writePolicy(key, declared.volume.spec.reclaimPolicy);
+  const policy = policyIn(words.declared(key)) ?? stored.reclaimPolicy;
+  if (policy !== stored.reclaimPolicy) await volumes.writePolicy(key, policy);
   await volumes.takeBack(key);
-  const isUnwanted = declared.is === 'gone' && stored.reclaimPolicy === 'Delete';
+  const isUnwanted = words.declared(key).is === 'gone' && policy === 'Delete';
   return isUnwanted && volumes.remove(key);
+}
+
+function policyIn(declared: Said): StoredVolume['reclaimPolicy'] | undefined {
+  if (declared.is === 'wanted') return declared.volume.spec.reclaimPolicy;
+  return declared.is === 'gone' ? declared.reclaimPolicy : undefined;
+}
+
+/** Whether nothing of it on this host has to wait any more for the end of what was declared. */
+async function isOver({ volumes, words }: Tended, key: VolumeKey): Promise<boolean> {
+  if (words.declared(key).is !== 'gone' || volumes.usersOf(key).length > 0) return false;
+  const stored = volumes.of(key);
+  if (stored !== undefined) return stored.reclaimPolicy === 'Retain';
+  return (await volumes.look(key)).state !== 'making';
 }
 
 async function writeReport({ volumes, words, roots }: Tended): Promise<void> {
   const keys = [...new Set([...volumes.all().map(({ key }) => key), ...words.keys()])].sort();
   if (keys.length === 0 && (await statIfThere(volumesDirectory(roots))) === undefined) return;
   const report = await Promise.all(keys.map((key) => reportOf(volumes, words, key)));
+  for (const volume of report) words.report?.(volume);
   const text = `${JSON.stringify(report, undefined, 2)}\n`;
   const path = volumeReportPath(roots.state);
   if ((await readIfThere(path)) === text) return;
@@ -113,13 +130,14 @@ function stateOf(declared: Said, disk: VolumeDisk, isUsed: boolean): ReportedVol
   if (disk.state === 'making') return 'Filling';
   if (disk.state === 'failed') return 'Failed';
   if (isUsed) return 'InUse';
-  return declared.is === 'gone' ? 'Retained' : 'Available';
+  return declared.is === 'gone' || declared.is === 'barred' ? 'Retained' : 'Available';
 }
 
 function messageOf(declared: Said, disk: VolumeDisk): string | undefined {
   if (disk.state === 'failed') return disk.message;
   if (disk.state === 'making') return disk.progress;
   if (declared.is === 'gone') return undefined;
+  if (declared.is === 'barred') return declared.message;
   if (declared.refused !== undefined) return declared.refused.message;
   if (declared.is === 'held' || disk.state !== 'ready') return undefined;
   const { bytes } = declared.volume.spec;

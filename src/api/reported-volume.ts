@@ -11,9 +11,9 @@ export type ReportedVolume = {
   readonly reclaimPolicy?: 'Retain' | 'Delete';
   /** When its disk was made. */
   readonly createdAt?: string;
-  /** `Retained`: its declaration is gone, its disk is not. */
   /** What it was filled with, if that was an image, with the digest. */
   readonly image?: string;
+  /** `Retained`: its declaration is gone, or another node's, and its disk is here. */
   readonly state: 'Pending' | 'Filling' | 'Failed' | 'Available' | 'InUse' | 'Retained';
   /** What is wrong, or not as declared; how far it is filled. */
   readonly message?: string;

@@ -85,6 +85,9 @@ function sourceProblems(spec: unknown, kind: SourceKind): readonly Problem[] {
     return [problem(at, 'names nothing to fill the volume with: add archive or image, or remove source')];
   if (source.archive === undefined || kind === 'directory') return [];
   return [
-    problem([...at, 'archive'], 'is a file of a host, so it has a meaning in directory mode only: remove it'),
+    problem(
+      [...at, 'archive'],
+      'is a file of a host, so it has a meaning in directory mode only: put the files into an image, and use image',
+    ),
   ];
 }

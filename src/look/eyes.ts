@@ -34,6 +34,7 @@ export type Declarations = {
 export type DeclaredVolume =
   | { readonly is: 'wanted'; readonly volume: Volume }
   | { readonly is: 'held'; readonly refused: Refusal }
+  | { readonly is: 'barred'; readonly reason: string; readonly message: string }
   | { readonly is: 'gone' };
 
 /** Everything that is looked at to build a World. */

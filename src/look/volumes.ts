@@ -45,6 +45,7 @@ async function seeVolume(eyes: VolumeEyes, record: InstanceRecord, name: string)
 function declaredOf({ declarations }: VolumeEyes, key: VolumeKey, id: VolumeId): VolumeSeen['declared'] {
   const declared = declarations.volumes?.declared(key) ?? { is: 'gone' };
   if (declared.is === 'held') return { is: 'held', ...declared.refused };
-  if (declared.is === 'gone') return declared;
+  if (declared.is === 'barred') return declared;
+  if (declared.is === 'gone') return { is: 'gone' };
   return { is: 'wanted', wish: { id, key, ...declared.volume.spec } };
 }

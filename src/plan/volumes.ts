@@ -11,7 +11,10 @@ import type { VolumeDisk, VolumeUser, VolumeWish } from '../machine/volume.ts';
 export type VolumeSeen = {
   readonly declared:
     | { readonly is: 'wanted'; readonly wish: VolumeWish }
+    /** Nobody can say now what it is to be: a disk that is there will do. */
     | { readonly is: 'held'; readonly reason: string; readonly message: string }
+    /** No instance here may have it, whatever disk of its name there is. */
+    | { readonly is: 'barred'; readonly reason: string; readonly message: string }
     | { readonly is: 'gone' };
   readonly disk: VolumeDisk;
   /** Other instances that have it. */

@@ -1,7 +1,8 @@
 import type { Instance } from '../api/instance.ts';
 import type { InstanceEvent } from '../api/reported.ts';
 import type { InstanceStatus } from '../api/status.ts';
-import type { Volume } from '../api/volume.ts';
+import type { ReportedVolume } from '../api/reported-volume.ts';
+import type { ReclaimPolicy, Volume } from '../api/volume.ts';
 import type { InstanceKey, VolumeKey } from '../machine/ids.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
 
@@ -26,12 +27,14 @@ export type DeclaredRefusal = { readonly reason: 'Invalid' | 'SourceLost'; reado
 
 /**
  * What is said of a Volume. The path of an archive in its spec is absolute. `held`: nobody can say now whether and
- * what it is to be.
+ * what it is to be. `barred`: no instance here may have it, whatever disk of its name there is.
  */
 export type DeclaredVolume =
   | { readonly is: 'wanted'; readonly volume: Volume; readonly refused?: DeclaredRefusal }
   | { readonly is: 'held'; readonly refused: DeclaredRefusal }
-  | { readonly is: 'gone' };
+  | { readonly is: 'barred'; readonly reason: string; readonly message: string }
+  /** `reclaimPolicy`: its last word, where that is still known. */
+  | { readonly is: 'gone'; readonly reclaimPolicy?: ReclaimPolicy };
 
 /** Volumes as a source declares them. */
 export type VolumeDeclarations = {
@@ -39,6 +42,10 @@ export type VolumeDeclarations = {
   declared(key: VolumeKey): DeclaredVolume;
   /** `listener` hears of each that changed, once the source has started. */
   onChange(listener: (key: VolumeKey) => void): void;
+  /** How it stands with one on this host, told whenever that was looked at; the source writes it where users look. */
+  report?(volume: ReportedVolume): void;
+  /** Deleted, used by nobody here, and its disk removed or to be kept: its declaration may go. Repeatable. */
+  forget?(key: VolumeKey): void;
 };
 
 /** Where declarations come from and where status goes to. */

@@ -43,7 +43,9 @@ export async function startFakeAgent(
 ): Promise<FakeAgent> {
   const onHost = (): ReturnType<typeof listening.source.keys> =>
     workshops.storage.records().map(({ key }) => key);
-  const listening: Listening = await listen(plane, { onHost, ...options });
+  const disksOnHost = (): ReturnType<NonNullable<typeof listening.source.volumes>['keys']> =>
+    workshops.volumes.all().map(({ key }) => key);
+  const listening: Listening = await listen(plane, { onHost, disksOnHost, ...options });
   const controller = openController(
     { workshops, source: listening.source, ring },
     { concurrency: 16, newId: () => instanceId(createId()) },

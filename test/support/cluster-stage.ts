@@ -19,6 +19,7 @@ export const IMAGE = 'docker.io/library/nginx:1.29';
 export const NODE = 'node-a';
 const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const CRD_TEXT = readFileSync(new URL('../../crds/hypeman.dev_instances.yaml', import.meta.url), 'utf8');
+const VOLUME_CRD_TEXT = readFileSync(new URL('../../crds/hypeman.dev_volumes.yaml', import.meta.url), 'utf8');
 
 /** A question that must be answered well; what it answers otherwise is the failure's text. */
 export async function must(api: ApiServer, request: ApiRequest): Promise<Mapping> {
@@ -30,11 +31,13 @@ export async function must(api: ApiServer, request: ApiRequest): Promise<Mapping
 
 /** By POST: 1.20 takes a CRD with fields that it does not know that way alone. */
 export async function installCrd(api: ApiServer): Promise<void> {
-  await must(api, { method: 'POST', path: CRDS, body: parse(CRD_TEXT) });
-  await eventually(async () => {
-    const { status } = await api.ask({ method: 'GET', path: '/apis/hypeman.dev/v1alpha1/instances' });
-    return status === 200;
-  });
+  for (const text of [CRD_TEXT, VOLUME_CRD_TEXT])
+    await must(api, { method: 'POST', path: CRDS, body: parse(text) });
+  for (const plural of ['instances', 'volumes'])
+    await eventually(async () => {
+      const { status } = await api.ask({ method: 'GET', path: `/apis/hypeman.dev/v1alpha1/${plural}` });
+      return status === 200;
+    });
 }
 
 /** Waits for what must come to be true; the last answer is in the failure. */
@@ -141,9 +144,10 @@ export async function listen(
   const source = await openKubernetesSource({
     cluster: { is: 'kubeconfig', path: await plane.kubeconfig(options.user ?? 'admin', options.port) },
     nodeName: NODE,
-    parser: openParser(parse(CRD_TEXT)),
+    parser: openParser(parse(CRD_TEXT), { volumes: parse(VOLUME_CRD_TEXT) }),
     log,
     onHost: () => [],
+    disksOnHost: () => [],
     onAnswer: (method, status) => {
       const name = `${method} ${status}`;
       answers.set(name, (answers.get(name) ?? 0) + 1);

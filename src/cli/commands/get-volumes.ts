@@ -5,7 +5,7 @@ import type { Rendering } from '../render.ts';
 import { volumesText } from '../volumes-text.ts';
 
 /** What `get` is asked with, to mean volumes: kubectl's own spellings. */
-const WORDS = ['volumes', 'volume', 'volumes.hypeman.dev', 'hvol'];
+const WORDS = ['volumes', 'volume', 'volumes.hypeman.dev', 'ivol'];
 
 export function meansVolumes([first = '']: readonly string[]): boolean {
   return WORDS.includes(first);

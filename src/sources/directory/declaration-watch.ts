@@ -17,7 +17,7 @@ import { observeFile } from './observe-file.ts';
 import { keyOfSubject, Register } from './register.ts';
 import type { InForce } from './register.ts';
 import type { Timing } from './timing.ts';
-import { Users } from './users.ts';
+import { Users } from '../users.ts';
 import type { VolumePlaces } from './volume-places.ts';
 import { VolumeRegister } from './volume-register.ts';
 import { WatchedRoot } from './watched-root.ts';

@@ -1,7 +1,9 @@
 import { textAt } from '../../api/raw.ts';
 import type { Mapping } from '../../api/raw.ts';
 import type { ApiServer } from './api-server.ts';
-import { FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
+import { INSTANCE } from './held-kind.ts';
+import type { HeldKind } from './held-kind.ts';
+import { HOLDER_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
 import { finalizersOf, isBeingDeleted, labelOf } from './kubernetes-object.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 import { changeMetadata } from './object-changes.ts';
@@ -24,35 +26,47 @@ export function holderOf({ document, uid }: KubernetesObject): string | undefine
   return ofUid === uid ? node : undefined;
 }
 
-/** Our finalizer is on it, and it holds the instance for this node. */
-export function isClaimed(object: KubernetesObject, nodeName: string): boolean {
+/** Our finalizer is on it, and it is held for this node. */
+export function isClaimed(object: KubernetesObject, nodeName: string, kind: HeldKind = INSTANCE): boolean {
   const holder = holderOf(object) ?? (isBeingDeleted(object) ? labelOf(object, NODE_LABEL) : undefined);
-  return finalizersOf(object).includes(FINALIZER) && holder === nodeName;
+  return finalizersOf(object).includes(kind.finalizer) && holder === nodeName;
 }
 
 /**
- * Takes an Instance for a node: our finalizer on it before anything of it is made, the node's label, and who
+ * Takes an object for a node: our finalizer on it before anything of it is made, the node's label, and who
  * holds it, in one write. One that another node has, or that is being deleted, is left as it is.
  */
-export async function claim(api: ApiServer, object: KubernetesObject, nodeName: string): Promise<Sight> {
-  return changeMetadata(api, object, (current): Mapping | undefined => {
+export async function claim(
+  api: ApiServer,
+  object: KubernetesObject,
+  nodeName: string,
+  kind: HeldKind = INSTANCE,
+): Promise<Sight> {
+  const { finalizer } = kind;
+  const change = (current: KubernetesObject): Mapping | undefined => {
     const node = labelOf(current, NODE_LABEL) ?? nodeName;
     const holder = holderOf(current) ?? nodeName;
     if (node !== nodeName || holder !== nodeName || isBeingDeleted(current)) return undefined;
-    if (isClaimed(current, nodeName) && labelOf(current, NODE_LABEL) === nodeName) return undefined;
+    if (isClaimed(current, nodeName, kind) && labelOf(current, NODE_LABEL) === nodeName) return undefined;
     return {
       labels: { [NODE_LABEL]: nodeName },
       annotations: { [HOLDER_ANNOTATION]: `${nodeName} ${current.uid}` },
-      finalizers: [...finalizersOf(current).filter((name) => name !== FINALIZER), FINALIZER],
+      finalizers: [...finalizersOf(current).filter((name) => name !== finalizer), finalizer],
     };
-  });
+  };
+  return changeMetadata(api, object, change, kind);
 }
 
-/** Lets a deleted Instance go: nothing of it is left here. */
-export async function release(api: ApiServer, object: KubernetesObject): Promise<void> {
-  await changeMetadata(api, object, (current) =>
-    finalizersOf(current).includes(FINALIZER)
-      ? { finalizers: finalizersOf(current).filter((name) => name !== FINALIZER) }
-      : undefined,
-  );
+/** Lets a deleted object go: nothing of it is left here, or what is left is to stay. */
+export async function release(
+  api: ApiServer,
+  object: KubernetesObject,
+  kind: HeldKind = INSTANCE,
+): Promise<void> {
+  const { finalizer } = kind;
+  const change = (current: KubernetesObject): Mapping | undefined =>
+    finalizersOf(current).includes(finalizer)
+      ? { finalizers: finalizersOf(current).filter((name) => name !== finalizer) }
+      : undefined;
+  await changeMetadata(api, object, change, kind);
 }

@@ -3,12 +3,13 @@ import type { InstanceEvent } from '../../api/reported.ts';
 import type { InstanceStatus } from '../../api/status.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { InstanceKey } from '../../machine/ids.ts';
+import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
 import type { DeclaredEnvironment } from '../../secrets/environment.ts';
 import type { Declared, Source } from '../source.ts';
 import type { ApiServer } from './api-server.ts';
 import { release } from './claim.ts';
 import { environmentFrom, secretsOf } from './cluster-environment.ts';
+import { ClusterVolumes, volumesOf } from './cluster-volumes.ts';
 import { EventWriter } from './event-writer.ts';
 import { InstanceWatch } from './instance-watch.ts';
 import type { Known } from './known-instances.ts';
@@ -23,13 +24,16 @@ export type KubernetesSourceParts = {
   readonly nodeName: string;
   readonly log: Logger;
   readonly onHost: () => readonly InstanceKey[];
+  readonly disksOnHost: () => readonly VolumeKey[];
   readonly openSecrets: (onChange: (instance: InstanceKey) => void) => SecretStore;
   readonly timing?: ListWatchTiming;
   readonly elsewhereMs?: number;
+  readonly headStartMs?: number;
 };
 
 /** Instances of one node in a cluster: declared by the watch, reported to their status, told in Events. */
 export class KubernetesSource implements Source {
+  readonly volumes: ClusterVolumes;
   readonly #api: ApiServer;
   readonly #watch: InstanceWatch;
   readonly #reports: PacedReports;
@@ -55,6 +59,12 @@ export class KubernetesSource implements Source {
     this.#secrets = parts.openSecrets((instance) => {
       this.#notify(instance);
     });
+    this.volumes = new ClusterVolumes({
+      ...parts,
+      onChange: (instance) => {
+        this.#notify(instance);
+      },
+    });
     this.#watch = new InstanceWatch({
       ...parts,
       isDisturbed: (object) => statuses.isDisturbed(object),
@@ -69,6 +79,7 @@ export class KubernetesSource implements Source {
 
   async start(notify: (key: InstanceKey) => void): Promise<void> {
     this.#notify = notify;
+    this.volumes.start();
     await this.#watch.start();
   }
 
@@ -117,19 +128,23 @@ export class KubernetesSource implements Source {
   async close(): Promise<void> {
     this.#watch.close();
     this.#secrets.close();
-    await this.#reports.close();
+    await Promise.all([this.#reports.close(), this.volumes.close()]);
     this.#api.close();
   }
 
   #changed(key: InstanceKey, known: Known | undefined): void {
     const declared = known?.declared;
-    if (declared?.is === 'wanted') this.#secrets.follow(key, secretsOf(declared.instance));
+    if (declared?.is === 'wanted') {
+      this.#secrets.follow(key, secretsOf(declared.instance));
+      this.volumes.follow(key, volumesOf(declared.instance));
+    }
     if (known === undefined) this.#letGo(key);
     this.#notify(key);
   }
 
   #letGo(key: InstanceKey): void {
     this.#secrets.follow(key, []);
+    this.volumes.follow(key, []);
     this.#reports.forget(key);
     this.#unwritten.delete(key);
   }

@@ -5,7 +5,9 @@ import { nameOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer } from './api-server.ts';
-import { FIELD_MANAGER, instancePath } from './instance-resource.ts';
+import { INSTANCE } from './held-kind.ts';
+import type { HeldKind } from './held-kind.ts';
+import { FIELD_MANAGER } from './instance-resource.ts';
 import { objectIn } from './kubernetes-object.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 
@@ -18,16 +20,16 @@ const UNPROCESSABLE = 422;
 const TRIES = 6;
 
 /**
- * Reads an Instance from the server itself. Only its word, by name, that there is none ends one: a 404 of a load
- * balancer, or of a server that does not serve Instances yet, says nothing of their disks. Throws `transient`.
+ * Reads an object from the server itself. Only its word, by name, that there is none ends one: a 404 of a load
+ * balancer, or of a server that does not serve the kind yet, says nothing of their disks. Throws `transient`.
  */
-export async function lookUp(api: ApiServer, key: InstanceKey): Promise<Sight> {
-  const answer = await api.ask({ method: 'GET', path: instancePath(key) });
+export async function lookUp(api: ApiServer, key: InstanceKey, kind: HeldKind = INSTANCE): Promise<Sight> {
+  const answer = await api.ask({ method: 'GET', path: kind.pathOf(key) });
   return isNoSuch(answer, key) ? undefined : objectOf(answer, `read ${key}`);
 }
 
 /**
- * Changes the metadata of one Instance: `change` gives what is to be merged into it, or undefined when nothing
+ * Changes the metadata of one object: `change` gives what is to be merged into it, or undefined when nothing
  * is left to do. A change that lost a race is made anew from what won. Undefined when the object is gone or
  * another has its name. Throws `transient`.
  */
@@ -35,6 +37,7 @@ export async function changeMetadata(
   api: ApiServer,
   seen: KubernetesObject,
   change: (object: KubernetesObject) => Mapping | undefined,
+  kind: HeldKind = INSTANCE,
 ): Promise<Sight> {
   let current: Sight = seen;
   for (let left = TRIES; left > 0; left -= 1) {
@@ -42,13 +45,13 @@ export async function changeMetadata(
     if (metadata === undefined) return current;
     const answer = await api.ask({
       method: 'PATCH',
-      path: `${instancePath(seen.key)}?fieldManager=${FIELD_MANAGER}`,
+      path: `${kind.pathOf(seen.key)}?fieldManager=${FIELD_MANAGER}`,
       patch: 'application/merge-patch+json',
       body: { metadata: { ...metadata, resourceVersion: current.resourceVersion } },
     });
     if (answer.status === NOT_FOUND) return undefined;
     if (answer.status !== CONFLICT) return objectOf(answer, `change ${seen.key}`);
-    current = await lookUp(api, seen.key);
+    current = await lookUp(api, seen.key, kind);
     if (current?.uid !== seen.uid) return undefined;
   }
   throw new HypemanError(
@@ -67,10 +70,11 @@ export async function replaceStatus(
   api: ApiServer,
   { key, uid }: Pick<KubernetesObject, 'key' | 'uid'>,
   status: unknown,
+  kind: HeldKind = INSTANCE,
 ): Promise<Sight> {
   const answer = await api.ask({
     method: 'PATCH',
-    path: `${instancePath(key)}/status?fieldManager=${FIELD_MANAGER}`,
+    path: `${kind.pathOf(key)}/status?fieldManager=${FIELD_MANAGER}`,
     patch: 'application/json-patch+json',
     body: [
       { op: 'test', path: '/metadata/uid', value: uid },
@@ -80,7 +84,7 @@ export async function replaceStatus(
   if (answer.status === NOT_FOUND) return undefined;
   if (answer.status !== UNPROCESSABLE) return objectOf(answer, `write the status of ${key}`);
   // The test failed, or the schema did not like the status: only a look can tell.
-  if ((await lookUp(api, key))?.uid !== uid) return undefined;
+  if ((await lookUp(api, key, kind))?.uid !== uid) return undefined;
   throw new HypemanError('bug', 'StatusRefused', `the status of ${key} was refused: ${sentenceOf(answer)}`);
 }
 

@@ -1,6 +1,6 @@
 import type { Parser } from '../../api/parser.ts';
 import type { Logger } from '../../log.ts';
-import type { InstanceKey } from '../../machine/ids.ts';
+import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
 import type { Source } from '../source.ts';
 import type { ApiServer } from './api-server.ts';
 import { openClusterAccess } from './cluster-access.ts';
@@ -19,6 +19,8 @@ export type KubernetesSourceOptions = {
   readonly log: Logger;
   /** Instances that this host has something of; asked when the source starts. */
   readonly onHost: () => readonly InstanceKey[];
+  /** Volumes that this host has a disk of; asked whenever that matters. */
+  readonly disksOnHost: () => readonly VolumeKey[];
   /** For metrics: each answer by method and status, 0 where there was none. */
   readonly onAnswer?: (method: string, status: number) => void;
   /** In place of Secrets read from the API server. */
@@ -26,6 +28,7 @@ export type KubernetesSourceOptions = {
   readonly timing?: ListWatchTiming;
   readonly answerMs?: number;
   readonly elsewhereMs?: number;
+  readonly headStartMs?: number;
 };
 
 /**

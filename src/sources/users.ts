@@ -1,13 +1,13 @@
-import type { InstanceKey } from '../../machine/ids.ts';
+import type { InstanceKey } from '../machine/ids.ts';
 
-/** Which instances are made from which Secrets and files, both ways. */
-export class Users {
-  readonly #needs = new Map<InstanceKey, ReadonlySet<string>>();
-  readonly #users = new Map<string, Set<InstanceKey>>();
+/** Which instances are made from which Secrets, files and volumes, both ways. */
+export class Users<Need extends string = string> {
+  readonly #needs = new Map<InstanceKey, ReadonlySet<Need>>();
+  readonly #users = new Map<Need, Set<InstanceKey>>();
 
   /** What an instance needs from now on; answers what nobody needed before and what nobody needs any more. */
-  set(key: InstanceKey, needs: readonly string[]): { begun: readonly string[]; ended: readonly string[] } {
-    const before = this.#needs.get(key) ?? new Set();
+  set(key: InstanceKey, needs: readonly Need[]): { begun: readonly Need[]; ended: readonly Need[] } {
+    const before = this.#needs.get(key) ?? new Set<Need>();
     const after = new Set(needs);
     if (after.size > 0) this.#needs.set(key, after);
     else this.#needs.delete(key);
@@ -19,11 +19,16 @@ export class Users {
     return { begun, ended: removed.filter((need) => !this.#users.has(need)) };
   }
 
-  of(need: string): readonly InstanceKey[] {
+  of(need: Need): readonly InstanceKey[] {
     return [...(this.#users.get(need) ?? [])];
   }
 
-  #drop(need: string, key: InstanceKey): void {
+  /** What anybody needs. */
+  all(): readonly Need[] {
+    return [...this.#users.keys()];
+  }
+
+  #drop(need: Need, key: InstanceKey): void {
     const users = this.#users.get(need);
     users?.delete(key);
     if (users?.size === 0) this.#users.delete(need);
