@@ -1,34 +1,24 @@
 import type { Logger } from './log.ts';
-import { openAct } from './act/act.ts';
 import { boundConsoles, collectLeftovers } from './act/collect.ts';
 import type { Hands } from './act/hands.ts';
-import { openLook } from './look/look.ts';
 import { nameOf, namespaceOf } from './machine/ids.ts';
-import { volumesHeldBy } from './machine/volume.ts';
 import type { InstanceId, InstanceKey, VolumeKey } from './machine/ids.ts';
-import type { Action } from './plan/action.ts';
 import { openHeartbeat } from './reconcile/heartbeat.ts';
 import type { Heartbeat, HeartbeatSettings } from './reconcile/heartbeat.ts';
-import type { Ports } from './reconcile/reconcile.ts';
 import type { Source } from './sources/source.ts';
+import { openPorts } from './ports.ts';
+import type { PortsSettings } from './ports.ts';
 import { openVolumeTender } from './tend-volumes-in-turn.ts';
 import type { VolumeWords } from './act/tend-volumes.ts';
-import { openVoice } from './voice.ts';
-import type { Announce } from './voice.ts';
-import { baseInitrdOf, newSalt } from './workshops.ts';
+import { baseInitrdOf } from './workshops.ts';
 import type { Bells, Workshops } from './workshops.ts';
 
-export type ControllerSettings = Omit<HeartbeatSettings, 'metrics'> & {
-  readonly metrics?: NonNullable<HeartbeatSettings['metrics']> & {
-    /** An action of a plan was done, or could not be. */
-    acted(kind: Action['kind'], result: 'success' | 'error'): void;
+export type ControllerSettings = Omit<HeartbeatSettings, 'metrics'> &
+  Omit<PortsSettings, 'metrics'> & {
+    readonly metrics?: NonNullable<HeartbeatSettings['metrics']> & NonNullable<PortsSettings['metrics']>;
+    /** How often leftovers are looked for; default a minute. */
+    readonly collectMs?: number;
   };
-  readonly newId: () => InstanceId;
-  /** Hears where instances stand, a line each time it changes. */
-  readonly announce?: Announce;
-  /** How often leftovers are looked for; default a minute. */
-  readonly collectMs?: number;
-};
 
 export type Controller = Pick<Heartbeat, 'settled' | 'wake'> & {
   /** Takes up the work: everything declared and everything recorded is looked at. */
@@ -58,40 +48,47 @@ export function lateBells(): LateBells {
   };
 }
 
-type Parts = { readonly workshops: Workshops; readonly source: Source; readonly ring: LateBells };
+type Parts = {
+  readonly workshops: Workshops;
+  /** With what forks inherit: see `inheritedDeclarations`. */
+  readonly source: Source;
+  readonly inheritanceFrom: Hands['inheritanceFrom'];
+  readonly ring: LateBells;
+};
 
 /** Ties source, workshops and planner into one loop. */
-export function openController(
-  parts: Parts,
-  settings: ControllerSettings,
-  log: Logger,
-): Controller {
-  const { workshops, source, ring } = parts;
+export function openController(parts: Parts, settings: ControllerSettings, log: Logger): Controller {
+  const { workshops, source, ring, inheritanceFrom } = parts;
   const hands: Hands = {
     ...workshops,
     environmentOf: (key) => source.environmentOf(key),
     baseInitrd: () => baseInitrdOf(workshops.hostFacts),
+    forkTroubles: new Map(),
+    inheritanceFrom,
   };
   const names = new Map<InstanceId, InstanceKey>();
   const tender = tenderOf(parts, log);
-  const heartbeat = openHeartbeat(portsOf(parts, { hands, names, tender }, settings), log, settings);
+  const wake = (key: InstanceKey): void => {
+    heartbeat.wake(key);
+  };
+  const tendVolumes = (): void => {
+    tender.ring();
+  };
+  const ports = openPorts({ ...parts, hands, names, wake, tendVolumes }, settings);
+  const heartbeat = openHeartbeat(ports, log, settings);
   ring.connect(bellsFor(parts, { names, tender }, heartbeat));
   const housekeeping = openHousekeeping(hands, tender, log);
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
   return {
     settled: () => heartbeat.settled(),
-    wake: (key) => {
-      heartbeat.wake(key);
-    },
+    wake,
     start: async () => {
       for (const { key, identity } of workshops.storage.records()) {
         names.set(identity.id, key);
         workshops.addresses.adopt(key, identity.ip);
       }
-      await source.start((key) => {
-        heartbeat.wake(key);
-      });
+      await source.start(wake);
       // Not before: while the source still reads, what it has not come to looks as if it were gone.
       source.volumes?.onChange((key) => {
         workshops.volumes.tryAgain(key);
@@ -114,16 +111,7 @@ export function openController(
 }
 
 type Tender = ReturnType<typeof openVolumeTender>;
-type Behind = {
-  readonly hands: Hands;
-  readonly names: Map<InstanceId, InstanceKey>;
-  readonly tender: Tender;
-};
-
-function tenderOf(
-  { workshops: { volumes, roots }, source, ring }: Parts,
-  log: Logger,
-): Tender {
+function tenderOf({ workshops: { volumes, roots }, source, ring }: Parts, log: Logger): Tender {
   const words = source.volumes ?? NO_VOLUMES;
   return openVolumeTender({ volumes, roots, words, onFreed: ring.bells.volume }, log);
 }
@@ -133,53 +121,6 @@ const NO_VOLUMES: VolumeWords = {
   keys: () => [],
   declared: () => ({ is: 'held', refused: { message: 'this source knows no volumes' } }),
 };
-
-function portsOf(
-  { workshops, source }: { readonly workshops: Workshops; readonly source: Source },
-  { hands, names, tender }: Behind,
-  { newId, announce, metrics }: ControllerSettings,
-): Ports {
-  const act = counted(openAct(hands), metrics);
-  return {
-    look: openLook({ ...workshops, declarations: source, newId, newSalt, now: Date.now }),
-    act: async (action: Action, signal) => {
-      if (action.kind === 'write-record') names.set(action.record.identity.id, action.record.key);
-      const isOfVolumes = changesVolumes(action, workshops.storage);
-      await act(action, signal);
-      if (isOfVolumes) tender.ring();
-      if (action.kind === 'forget-instance') names.delete(action.identity.id);
-    },
-    report: openVoice(source, Date.now, announce),
-    done: (key) => source.forget(key),
-  };
-}
-
-type Act = ReturnType<typeof openAct>;
-
-function counted(act: Act, metrics: ControllerSettings['metrics']): Act {
-  return async (action, signal) => {
-    try {
-      await act(action, signal);
-      metrics?.acted(action.kind, 'success');
-    } catch (error) {
-      metrics?.acted(action.kind, 'error');
-      throw error;
-    }
-  };
-}
-
-/** A run begins or ends with a record; what it had goes with the last word of it. Asked before it is done. */
-function changesVolumes(action: Action, storage: Pick<Workshops['storage'], 'recordOf'>): boolean {
-  if (action.kind !== 'write-record') return CHANGES_VOLUMES.has(action.kind);
-  const records = [storage.recordOf(action.record.key), action.record];
-  return records.some((record) => record !== undefined && volumesHeldBy(record).length > 0);
-}
-
-const CHANGES_VOLUMES: ReadonlySet<Action['kind']> = new Set([
-  'forget-instance',
-  'create-volume',
-  'grow-volume',
-] as const);
 
 function bellsFor(
   { workshops: { storage }, source }: Parts,

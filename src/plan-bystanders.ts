@@ -9,7 +9,7 @@ import { pathsFor } from './machine/paths.ts';
 import type { Roots } from './machine/paths.ts';
 import type { InstanceRecord } from './machine/record.ts';
 import { mediationWanted } from './plan/mediation.ts';
-import { isRecorded } from './plan/plan.ts';
+import { isRecorded } from './plan/known.ts';
 import type { RecordedWorld, World } from './plan/world.ts';
 
 export type Bystander = {

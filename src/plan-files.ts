@@ -18,7 +18,7 @@ import { SHARED_GID } from './machine/owner.ts';
 import { openAddressPool } from './network/address-pool.ts';
 import { bystanderEyes, supposeMediated } from './plan-bystanders.ts';
 import { foresee } from './plan/foresee.ts';
-import { isRecorded } from './plan/plan.ts';
+import { isRecorded } from './plan/known.ts';
 import { pendingOf } from './plan/wishes.ts';
 import { resolveEnvironment } from './sources/environment.ts';
 import { openSnapshots } from './storage/open-snapshots.ts';
@@ -71,6 +71,7 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
     }),
     storage,
     snapshots: openSnapshots({ roots, bootId }),
+    forkTroubles: new Map(),
     volumes: await openVolumes({
       roots,
       records: () => storage.records(),

@@ -16,6 +16,7 @@ import { openDirectorySource } from './sources/directory/open-directory-source.t
 import { openKubernetesSource } from './sources/kubernetes/open-kubernetes-source.ts';
 import type { Source } from './sources/source.ts';
 import { openEgressWarnings } from './egress-warnings.ts';
+import { inheritedDeclarations } from './inherited-declarations.ts';
 import { reportsInTurn } from './reports-in-turn.ts';
 import { lockStateDirectory } from './storage/state-lock.ts';
 import { outsideOf } from './upstream.ts';
@@ -52,13 +53,15 @@ export async function runController(options: RunOptions, context: RunContext): P
   const workshops = await openWorkshops({ ...settings, outside }, ring.bells, log);
   stack.defer(() => workshops.close());
   const metrics = openMetrics(context.version, workshops.egress);
-  const { source, tell } = reportsInTurn(await openSource(options, { workshops, metrics, log }));
+  const declared = await openSource(options, { workshops, metrics, log });
+  const inherited = inheritedDeclarations(declared, workshops.storage);
+  const { source, tell } = reportsInTurn(inherited.source);
   stack.defer(() => source.close());
   metrics.instancesAre(() => source.keys().flatMap((key) => source.lastStatus(key) ?? []));
   const warnings = openEgressWarnings({ egress: workshops.egress, source, tell, log, now: Date.now });
   stack.defer(() => warnings.close());
   const controller = openController(
-    { workshops, source, ring },
+    { workshops, source, inheritanceFrom: inherited.inheritanceFrom, ring },
     {
       concurrency: options.concurrency,
       resyncMs: options.resyncMs,

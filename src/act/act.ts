@@ -6,6 +6,7 @@ import type { Hypervisor } from '../machine/machine.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
+import { cloneDisks, freezeDisks, freezeMachine, identifyGuest, keepInheritance } from './fork.ts';
 import { putPolicy } from './put-policy.ts';
 import { refreshGuest, restoreMachine, suspendMachine } from './standby.ts';
 import { handOverVolumes } from './hand-over-volumes.ts';
@@ -55,13 +56,32 @@ async function perform(hands: Hands, action: Action, signal: AbortSignal): Promi
     case 'suspend-machine':
       return suspendMachine(hands, action, signal);
     case 'settle-standby':
-      return hands.snapshots.settleStandby(action.id);
+      return action.base === undefined
+        ? hands.snapshots.settleStandby(action.id)
+        : hands.snapshots.settleBase(action.base);
     case 'restore-machine':
       return restoreMachine(hands, action, signal);
     case 'discard-standby':
       return hands.snapshots.discardStandby(action.id);
     case 'refresh-guest':
       refreshGuest(hands, action.id);
+      return;
+    case 'keep-inheritance':
+      return keepInheritance(hands, action);
+    case 'hold-guest':
+      hands.links.hold(action.id);
+      return;
+    case 'release-guest':
+      hands.links.release(action.id);
+      return;
+    case 'freeze-machine':
+      return freezeMachine(hands, action, signal);
+    case 'freeze-disks':
+      return freezeDisks(hands, action);
+    case 'clone-disks':
+      return cloneDisks(hands, action);
+    case 'identify-guest':
+      identifyGuest(hands, action);
       return;
     case 'request-shutdown':
       return requestShutdown(hands, action, signal);

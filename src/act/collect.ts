@@ -3,6 +3,7 @@ import { collectCgroups } from '../host/cgroups.ts';
 import { namesIn, removeTree } from '../host/files.ts';
 import { instanceId } from '../machine/ids.ts';
 import { pathsFor } from '../machine/paths.ts';
+import { collectBases } from './fork.ts';
 import type { Hands } from './hands.ts';
 
 /** A guest's console is its own to fill; two of these per instance is what it can cost the host. */
@@ -23,10 +24,11 @@ export async function collectLeftovers(hands: Hands, signal: AbortSignal): Promi
   const policies = await collectPolicies(hands);
   const files = [...(await hands.storage.collect()), ...(await hands.volumes.collect())];
   await collectCgroups();
+  const bases = await collectBases(hands);
   const images = await hands.images.collect((digest) =>
     hands.storage.records().some(({ image }) => image?.digest === digest),
   );
-  return [...machines, ...taps, ...policies, ...files, ...images];
+  return [...machines, ...taps, ...policies, ...files, ...bases, ...images];
 }
 
 /** Cuts console logs that have grown past their bound. */

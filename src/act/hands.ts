@@ -1,3 +1,5 @@
+import type { RunState } from '../api/instance.ts';
+import type { Inheritance } from '../api/inheritance.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { GuestLinks } from '../guest/guest-links.ts';
 import type { ImageStore } from '../images/image-store.ts';
@@ -10,12 +12,21 @@ import type { Snapshots } from '../storage/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Volumes } from '../storage/volumes.ts';
 
+/** What a fork of an instance takes from its declaration, or why that cannot be had now. */
+export type InheritanceFound =
+  | { readonly is: 'ready'; readonly inheritance: Inheritance }
+  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+
 /** Everything through which the world is changed. */
 export type Hands = {
   /** The values that a boot archive is written with. */
   readonly environmentOf: (key: InstanceKey) => Promise<DeclaredEnvironment>;
   readonly storage: Storage;
-  readonly snapshots: Pick<Snapshots, 'settleStandby' | 'discardStandby'>;
+  readonly snapshots: Omit<Snapshots, 'standby' | 'base' | 'bases' | 'cloneMethod'>;
+  /** What a fork of this instance takes from its declaration. */
+  readonly inheritanceFrom: (source: InstanceKey, state: RunState) => Promise<InheritanceFound>;
+  /** By the source: why it could not be frozen the last time, for its forks to tell. */
+  readonly forkTroubles: Map<InstanceKey, string>;
   readonly volumes: Volumes;
   readonly images: ImageStore;
   readonly network: Network;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { HypemanError } from '../errors.ts';
-import type { MemoryKeeper } from '../machine/driver.ts';
+import type { MemoryKeeper, RestoreFrom } from '../machine/driver.ts';
 import type { InstanceId } from '../machine/ids.ts';
 import type { Hypervisor } from '../machine/machine.ts';
 import type { Action } from '../plan/action.ts';
@@ -25,12 +25,14 @@ export async function suspendMachine(
 /** Throws `RestoreFailed`: `invalid` when the memory itself is the reason, because time mends nothing then. */
 export async function restoreMachine(
   hands: Hands,
-  { hypervisor, machine }: Extract<Action, { kind: 'restore-machine' }>,
+  { hypervisor, machine, base }: Extract<Action, { kind: 'restore-machine' }>,
   signal: AbortSignal,
 ): Promise<void> {
+  const from: RestoreFrom =
+    base === undefined ? { kind: 'standby' } : { kind: 'base', base: hands.snapshots.basePaths(base) };
   hands.links.drop(machine.id);
   try {
-    await keeperOf(hands, hypervisor).restore(machine, { kind: 'standby' }, signal);
+    await keeperOf(hands, hypervisor).restore(machine, from, signal);
   } catch (error) {
     if (!(error instanceof HypemanError) || error.fate === 'bug') throw error;
     const fate = error.reason === 'SnapshotUnusable' ? 'invalid' : error.fate;
@@ -49,7 +51,8 @@ export function refreshGuest({ links }: Pick<Hands, 'links'>, id: InstanceId): v
   );
 }
 
-function keeperOf(hands: Hands, hypervisor: Hypervisor): MemoryKeeper {
+/** Throws `HypervisorUnavailable`. */
+export function keeperOf(hands: Hands, hypervisor: Hypervisor): MemoryKeeper {
   const keeper = hands.drivers[hypervisor]?.memory;
   if (keeper !== undefined) return keeper;
   throw new HypemanError(

@@ -16,23 +16,25 @@ const FORBIDDEN_HEADERS = [
 
 const EVERYTHING = '*';
 
-type Rule = {
+export type Rule = {
   readonly at: Pointer;
   readonly header: string;
   readonly format: string;
   readonly hosts: readonly string[] | undefined;
 };
 
-/** What is wrong with the credentials of a spec, taken together with env and egress. */
+export const EGRESS_MISSING = problem(
+  ['spec', 'credentials'],
+  'credentials require network.egress.enabled: true: add it',
+);
+
+/** What is wrong with the credentials of a spec, taken together with env and egress: a fork may inherit these two. */
 export function credentialProblems(spec: unknown): readonly Problem[] {
   const credentials = Object.entries(mappingOf(valueAt(spec, ['credentials'])));
   if (credentials.length === 0) return [];
-  const withoutEgress =
-    valueAt(spec, ['network', 'egress', 'enabled']) === true
-      ? []
-      : [problem(['spec', 'credentials'], 'credentials require network.egress.enabled: true: add it')];
+  const isMediated = isFork(spec) || valueAt(spec, ['network', 'egress', 'enabled']) === true;
   return [
-    ...withoutEgress,
+    ...(isMediated ? [] : [EGRESS_MISSING]),
     ...credentials.flatMap(([name]) => nameProblems(name)),
     ...credentials.flatMap(([name, credential]) => sourceProblems(spec, name, credential)),
     ...rulesOf(spec).flatMap(ruleProblems),
@@ -64,6 +66,10 @@ function hidingWarnings(spec: unknown): readonly Problem[] {
     );
 }
 
+function isFork(spec: unknown): boolean {
+  return valueAt(spec, ['forkFrom']) !== undefined;
+}
+
 function nameProblems(name: string): readonly Problem[] {
   if (isEnvName(name)) return [];
   return [problem(['spec', 'credentials', name], `the name is a variable of the guest and ${ENV_NAME_RULE}`)];
@@ -76,7 +82,7 @@ function sourceProblems(spec: unknown, name: string, credential: unknown): reado
   const value = valueAt(spec, ['env', key]);
   if (value === undefined) {
     // What a Secret or a file holds is known only when it is read.
-    const mayComeFromElsewhere = listOf(valueAt(spec, ['envFrom'])).length > 0;
+    const mayComeFromElsewhere = isFork(spec) || listOf(valueAt(spec, ['envFrom'])).length > 0;
     return mayComeFromElsewhere
       ? []
       : [problem(at, `${key} is not in env or envFrom: add it to one of them`)];
@@ -134,7 +140,7 @@ function formatProblems(format: string): readonly string[] {
 }
 
 /** Two rules that set one header for one destination: which one wins would be an accident. */
-function overlapProblems(rules: readonly Rule[]): readonly Problem[] {
+export function overlapProblems(rules: readonly Rule[]): readonly Problem[] {
   const byHeader = Map.groupBy(rules, ({ header }) => header.toLowerCase());
   byHeader.delete('');
   return [...byHeader.values()].flatMap((same) => overlapsAmong(same));

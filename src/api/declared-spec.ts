@@ -1,5 +1,5 @@
 import type { Hypervisor } from '../machine/machine.ts';
-import type { EnforcementMode, RestartPolicy, RunState, UpdatePolicy } from './instance.ts';
+import type { EnforcementMode, EvictionPolicy, RestartPolicy, RunState, UpdatePolicy } from './instance.ts';
 
 /** Quantities as YAML has them. */
 export type QuantityWord = string | number;
@@ -41,6 +41,7 @@ export type DeclaredSpec = {
   readonly state?: RunState;
   readonly restartPolicy?: RestartPolicy;
   readonly updatePolicy?: UpdatePolicy;
+  readonly evictionPolicy?: EvictionPolicy;
 };
 
 export type DeclaredEnvFrom = {

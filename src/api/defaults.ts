@@ -10,6 +10,7 @@ import { parseHost } from './hosts.ts';
 import type { Credential, EnvFrom, InstanceSpec, NetworkSpec, VolumeMount } from './instance.ts';
 import type { QuantityKind } from './quantity-kind.ts';
 import { parseQuantity } from './quantity.ts';
+import { silentIn } from './silence.ts';
 import { cleanMountPath } from './volume-rules.ts';
 
 /** What holds where the user said nothing; the CRD's descriptions tell the same. */
@@ -20,14 +21,15 @@ export const DEFAULTS = {
   state: 'Running',
   restartPolicy: 'OnFailure',
   updatePolicy: 'OnRestart',
+  evictionPolicy: 'Stop',
   mode: 'all',
   when: 'always',
   skipKernelHeaders: true,
 } as const;
 
 /**
- * The spec that the rest of the program works with, from a text that schema and rules have accepted.
- * A fork without a `state` says Running here until forks know their source's state.
+ * The spec that the rest of the program works with, from a text that schema and rules have accepted. What a fork
+ * leaves to its source has its default here too, and is `silent`.
  */
 export function specOf(declared: DeclaredSpec): InstanceSpec {
   return {
@@ -41,6 +43,7 @@ export function specOf(declared: DeclaredSpec): InstanceSpec {
     devices: declared.devices ?? [],
     ...(declared.gpu?.profile === undefined ? {} : { gpuProfile: declared.gpu.profile }),
     ...policiesOf(declared),
+    ...(declared.forkFrom === undefined ? {} : { silent: silentIn(declared) }),
   };
 }
 
@@ -73,7 +76,13 @@ function sizesOf(declared: DeclaredSpec): Sizes {
 
 type Policies = Pick<
   InstanceSpec,
-  'skipGuestAgent' | 'skipKernelHeaders' | 'tags' | 'state' | 'restartPolicy' | 'updatePolicy'
+  | 'skipGuestAgent'
+  | 'skipKernelHeaders'
+  | 'tags'
+  | 'state'
+  | 'restartPolicy'
+  | 'updatePolicy'
+  | 'evictionPolicy'
 >;
 
 function policiesOf(declared: DeclaredSpec): Policies {
@@ -84,6 +93,7 @@ function policiesOf(declared: DeclaredSpec): Policies {
     state: declared.state ?? DEFAULTS.state,
     restartPolicy: declared.restartPolicy ?? DEFAULTS.restartPolicy,
     updatePolicy: declared.updatePolicy ?? DEFAULTS.updatePolicy,
+    evictionPolicy: declared.evictionPolicy ?? DEFAULTS.evictionPolicy,
   };
 }
 

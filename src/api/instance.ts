@@ -4,6 +4,7 @@ import type { Secret } from '../secrets/secret.ts';
 export type RunState = 'Running' | 'Standby' | 'Stopped';
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
 export type UpdatePolicy = 'OnRestart' | 'Restart' | 'Recreate';
+export type EvictionPolicy = 'Stop' | 'Standby';
 export type EnforcementMode = 'all' | 'http_https_only';
 
 /** A credential's one way out: this header, built from this format, for these hosts. */
@@ -68,7 +69,22 @@ export type InstanceSpec = {
   readonly state: RunState;
   readonly restartPolicy: RestartPolicy;
   readonly updatePolicy: UpdatePolicy;
+  /** What becomes of it when its node is to give it up. */
+  readonly evictionPolicy: EvictionPolicy;
+  /** Of a fork: what its document leaves to its source; what stands there is a default, and not meant. */
+  readonly silent?: readonly SilentField[];
+  /** Of a fork: names of env that were its source's secrets; they do not enter the guest, whoever declares them. */
+  readonly withheld?: readonly string[];
 };
+
+/** What a fork takes from its source when it says nothing of it. */
+export type SilentField =
+  | Exclude<keyof InstanceSpec, 'forkFrom' | 'env' | 'envFrom' | 'credentials' | 'network' | 'silent' | 'withheld'>
+  | 'network.enabled'
+  | 'network.downloadBps'
+  | 'network.uploadBps'
+  | 'network.egress.enabled'
+  | 'network.egress.mode';
 
 export type Instance = {
   readonly namespace: string;

@@ -63,7 +63,7 @@ function parseInstance(document: unknown, { source, unsupported, schema }: Judge
   const spec = document.spec;
   const isSpec = schema.validate(spec);
   const ofRules = isMapping(spec)
-    ? [...specProblems(spec, source), ...unsupportedProblems(spec, source, unsupported)]
+    ? [...specProblems(spec, metadata.name, source), ...unsupportedProblems(spec, source, unsupported)]
     : [];
   const ofSchema = isSpec ? [] : schemaProblems(spec, schema.validate.errors ?? [], schema.fields);
   const problems = [...envelopeProblems(document, 'Instance'), ...ofMetadata, ...merged(ofSchema, ofRules)];

@@ -8,12 +8,16 @@ import type { SourceKind } from './supported.ts';
 import { volumeProblems } from './volume-rules.ts';
 
 /**
- * What a schema cannot say: rules that cross fields, sizes and rates, names in maps. Takes any value,
+ * What a schema cannot say of the spec of the instance of this name: rules that cross fields, sizes and rates, names in maps. Takes any value,
  * checked or not, so that one reading of a document tells everything that is wrong with it.
  */
-export function specProblems(spec: unknown, source: SourceKind): readonly Problem[] {
+export function specProblems(
+  spec: unknown,
+  name: string | undefined,
+  source: SourceKind,
+): readonly Problem[] {
   return [
-    ...originProblems(spec),
+    ...originProblems(spec, name),
     ...quantityProblems(spec),
     ...environmentProblems(spec, source),
     ...networkProblems(spec),
@@ -36,9 +40,13 @@ export function specWarnings(spec: unknown): readonly Problem[] {
   ];
 }
 
-function originProblems(spec: unknown): readonly Problem[] {
-  const given = ['image', 'forkFrom'].filter((name) => valueAt(spec, [name]) !== undefined);
-  if (given.length === 1) return [];
+function originProblems(spec: unknown, name: string | undefined): readonly Problem[] {
+  const given = ['image', 'forkFrom'].filter((field) => valueAt(spec, [field]) !== undefined);
+  const source = ['forkFrom', 'instance'];
+  if (given.length === 1)
+    return name !== undefined && valueAt(spec, source) === name
+      ? [problem(['spec', ...source], 'is this Instance itself: name the one that is to be forked')]
+      : [];
   return given.length === 0
     ? [
         problem(
@@ -49,12 +57,14 @@ function originProblems(spec: unknown): readonly Problem[] {
     : [problem(['spec', 'forkFrom'], 'exactly one of image and forkFrom must be given: remove one of them')];
 }
 
+export const NETWORK_MISSING = problem(
+  ['spec', 'network', 'egress', 'enabled'],
+  'network.egress.enabled requires network.enabled: true: enable the network, or disable egress',
+);
+
 function networkProblems(spec: unknown): readonly Problem[] {
   const isMediated = valueAt(spec, ['network', 'egress', 'enabled']) === true;
-  if (!isMediated || valueAt(spec, ['network', 'enabled']) !== false) return [];
-  const message =
-    'network.egress.enabled requires network.enabled: true: enable the network, or disable egress';
-  return [problem(['spec', 'network', 'egress', 'enabled'], message)];
+  return isMediated && valueAt(spec, ['network', 'enabled']) === false ? [NETWORK_MISSING] : [];
 }
 
 function deviceProblems(spec: unknown): readonly Problem[] {

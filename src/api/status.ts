@@ -56,6 +56,14 @@ export type InstanceStatus = {
     readonly rotatedAt?: string;
   }[];
   readonly restarts?: number;
+  /** Of a fork: the name of its source. */
+  readonly fork?: {
+    readonly source: string;
+    /** ms that no vCPU of the source ran for it; absent while it is not known. */
+    readonly sourcePauseMs?: number;
+    /** When it was first itself, RFC 3339. */
+    readonly completedAt?: string;
+  };
   readonly nodeName?: string;
   readonly conditions: readonly Condition[];
 };

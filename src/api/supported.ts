@@ -24,7 +24,6 @@ const KUBERNETES_ONLY =
 /** What this version cannot do. Whoever brings a feature removes its row. */
 export const UNSUPPORTED: readonly Unsupported[] = [
   { field: 'forkFrom', message: 'is not supported by this version: start from an image instead' },
-  { field: 'hotplugSize', message: 'is not supported by this version: remove it, and make size larger' },
   { field: 'devices', message: NOT_YET },
   { field: 'gpu.profile', message: NOT_YET },
   {
@@ -38,11 +37,7 @@ export const UNSUPPORTED: readonly Unsupported[] = [
     message:
       'false is not supported by this version, no kernel headers are installed: set it to true, or remove it',
   },
-  {
-    field: 'volumes',
-    source: 'kubernetes',
-    message: 'are supported in directory mode only by this version: remove them',
-  },
+  { field: 'evictionPolicy', source: 'directory', message: KUBERNETES_ONLY },
   { field: 'nodeName', source: 'directory', message: KUBERNETES_ONLY },
   { field: 'nodeSelector', source: 'directory', message: KUBERNETES_ONLY },
   { field: 'tolerations', source: 'directory', message: KUBERNETES_ONLY },

@@ -48,6 +48,20 @@ export function actionText(action: Action): string {
       return 'discard the memory of the standby: what its programs held there is lost';
     case 'refresh-guest':
       return "set the guest's clock and give it entropy";
+    case 'keep-inheritance':
+      return `keep what it takes from ${action.source}, its source`;
+    case 'hold-guest':
+      return 'have its programs stand still';
+    case 'release-guest':
+      return 'let its programs go on';
+    case 'freeze-machine':
+      return 'freeze its memory and disks for its forks; it runs on';
+    case 'freeze-disks':
+      return 'freeze its disks for its forks';
+    case 'clone-disks':
+      return "copy its source's disks";
+    case 'identify-guest':
+      return `make the guest itself: ${action.identity.hostname}, ${action.identity.network?.ip ?? 'no network'}`;
     case 'request-shutdown':
       return `ask the guest to shut down within ${action.graceMs / 1000} s`;
     case 'put-policy':

@@ -40,8 +40,10 @@ export type DeclaredVolume =
 /** Everything that is looked at to build a World. */
 export type Eyes = {
   readonly declarations: Declarations;
-  readonly storage: Pick<Storage, 'recordOf' | 'overlayBytes'>;
-  readonly snapshots: Pick<Snapshots, 'standby'>;
+  readonly storage: Pick<Storage, 'recordOf' | 'overlayBytes' | 'forksOf'>;
+  readonly snapshots: Pick<Snapshots, 'standby' | 'base' | 'bases'>;
+  /** Why an instance could not be frozen for its forks the last time. */
+  readonly forkTroubles: ReadonlyMap<InstanceKey, string>;
   readonly volumes: Pick<Volumes, 'look' | 'usersOf' | 'layerBytes'>;
   readonly images: Pick<ImageStore, 'look'>;
   readonly network: Pick<Network, 'look'>;

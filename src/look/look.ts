@@ -7,6 +7,7 @@ import type { Desired, HostFacts, World } from '../plan/world.ts';
 import { readBootFields } from '../guest/boot-archive.ts';
 import { desiredOf } from './desired.ts';
 import { seeEgress } from './egress.ts';
+import { seeForks, seeStandby } from './forks.ts';
 import type { Eyes } from './eyes.ts';
 import { seeVolumes } from './volumes.ts';
 import { openProposals } from './proposals.ts';
@@ -16,7 +17,10 @@ export type Look = (key: InstanceKey, signal: AbortSignal) => Promise<World>;
 
 export function openLook(eyes: Eyes): Look {
   const proposals = openProposals(eyes);
-  return async (key, signal) => {
+  return look;
+
+  /** `isSource`: as a fork sees it, which sees nothing of forks itself. */
+  async function look(key: InstanceKey, signal: AbortSignal, isSource = false): Promise<World> {
     const record = eyes.storage.recordOf(key);
     const host = await eyes.hostFacts();
     const wantsProposal = record === undefined && eyes.declarations.declared(key).is === 'wanted';
@@ -27,8 +31,9 @@ export function openLook(eyes: Eyes): Look {
     const images = await seeImages(eyes, desired, record);
     if (record === undefined) return { ...base, ...images, ...NOTHING };
     const seen = await seeRecorded(eyes, { record, desired, host }, signal);
-    return { ...base, ...images, ...seen };
-  };
+    const forks = isSource ? {} : await seeForks(eyes, record, (source) => look(source, signal, true));
+    return { ...base, ...images, ...seen, ...forks };
+  }
 }
 
 /** What can be seen of an instance that was never recorded: it has no name on the host to look for. */
@@ -73,13 +78,12 @@ async function seeRecorded(
   const { record, host } = recorded;
   const { identity } = record;
   const paths = pathsFor(host.roots, identity.id);
-  const [bytes, volumes, network, fields, machine, standby] = await Promise.all([
+  const [bytes, volumes, network, fields, machine] = await Promise.all([
     eyes.storage.overlayBytes(identity.id),
     seeVolumes(eyes, record, recorded.desired),
     eyes.network.look(identity),
     readBootFields(paths),
     seeMachine(eyes, recorded, signal),
-    eyes.snapshots.standby(identity.id),
   ]);
   return {
     record,
@@ -89,7 +93,7 @@ async function seeRecorded(
     boot: fields === undefined ? { state: 'absent' } : { state: 'ready', fields },
     egress: seeEgress(eyes.egress, identity.id),
     machine,
-    standby,
+    standby: await seeStandby(eyes, record, machine),
     guest: seeGuest(eyes, record, machine, paths.guestSocket),
   };
 }

@@ -14,6 +14,8 @@ export type Roots = {
 export type InstancePaths = {
   readonly directory: string;
   readonly record: string;
+  /** Of a fork: what it was left by its source; root's alone. */
+  readonly inheritance: string;
   readonly overlay: string;
   /** The RAM of a machine whose memory is a file; there only while its VMM is. */
   readonly memory: string;
@@ -37,6 +39,7 @@ export function pathsFor(roots: Roots, id: InstanceId): InstancePaths {
   return {
     directory,
     record: `${directory}/record.json`,
+    inheritance: `${directory}/inherited.json`,
     overlay: `${directory}/overlay.img`,
     memory: `${directory}/memory.img`,
     standby: snapshotPathsAt(`${directory}/standby`),

@@ -1,5 +1,5 @@
 import type { ProgramExit } from './guest.ts';
-import type { InstanceId, InstanceKey, TapName } from './ids.ts';
+import type { InstanceId, InstanceKey, SnapshotId, TapName } from './ids.ts';
 import type { Hypervisor, Owner } from './machine.ts';
 
 /** What an instance keeps from creation to deletion, over every restart, standby and host reboot. */
@@ -21,6 +21,22 @@ export type Identity = {
 export type Fields = Readonly<Record<string, string>>;
 
 export type Applied = { readonly generation: number; readonly fields: Fields };
+
+/** How far an instance has come that was declared as a fork. */
+export type Forking = {
+  /** Whom it is declared to be a fork of; that may be gone, or another one, by now. */
+  readonly instance: InstanceKey;
+  /** All that can be checked before is in order: since then it asks its source for a base. */
+  readonly askedAt?: number;
+  /** Whose disks, and memory, it has. It does not need its source any more. */
+  readonly source?: InstanceId;
+  /** What it starts from, until it has. */
+  readonly base?: SnapshotId;
+  /** How long the source stood still for it. */
+  readonly sourcePauseMs?: number;
+  /** When it first was itself. */
+  readonly completedAt?: number;
+};
 
 export type StopReason = 'Stopped' | 'Deleted' | 'Restart' | 'Recreate' | 'NeverReady';
 
@@ -64,6 +80,8 @@ export type InstanceRecord = {
   >;
   /** The policy that the proxy was last seen to have, by its revision. */
   readonly policyRevision?: string;
+  /** Absent: it was not declared as a fork. */
+  readonly fork?: Forking;
   /** The annotation `hypeman.dev/restartedAt` as of the last start. */
   readonly restartedAt?: string;
 };

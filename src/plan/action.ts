@@ -1,8 +1,11 @@
 import type { Identity, InstanceRecord, Fields } from '../machine/record.ts';
 import type { Authority, Mediation, PolicyShape } from '../machine/egress.ts';
-import type { InstanceId, InstanceKey, VolumeId, VolumeKey } from '../machine/ids.ts';
+import type { RunState } from '../api/instance.ts';
+import type { Origin } from '../machine/base.ts';
+import type { GuestIdentity } from '../machine/guest.ts';
+import type { InstanceId, InstanceKey, SnapshotId, VolumeId, VolumeKey } from '../machine/ids.ts';
 import type { VolumeWish } from '../machine/volume.ts';
-import type { Hypervisor, Machine } from '../machine/machine.ts';
+import type { Hypervisor, Machine, MachineDisk } from '../machine/machine.ts';
 import type { BootDescription, Disguise } from '../machine/boot.ts';
 import type { Shaping } from '../machine/network.ts';
 
@@ -61,12 +64,58 @@ export type Action =
       readonly bytes: number;
     }
   /** Forces the memory to disk, so that it outlives the host's going down. */
-  | { readonly kind: 'settle-standby'; readonly id: InstanceId }
-  | { readonly kind: 'restore-machine'; readonly hypervisor: Hypervisor; readonly machine: Machine }
+  | { readonly kind: 'settle-standby'; readonly id: InstanceId; readonly base?: SnapshotId }
+  /** From its own standby; with `base`, as a fork from that. */
+  | {
+      readonly kind: 'restore-machine';
+      readonly hypervisor: Hypervisor;
+      readonly machine: Machine;
+      readonly base?: SnapshotId;
+    }
   /** What the programs held in memory is lost. */
   | { readonly kind: 'discard-standby'; readonly id: InstanceId }
   /** Of a guest that goes on after a standby: its clock stood still, its random numbers would repeat. */
   | { readonly kind: 'refresh-guest'; readonly id: InstanceId }
+  /** What a fork takes from the declaration of its source is kept with it. */
+  | {
+      readonly kind: 'keep-inheritance';
+      readonly key: InstanceKey;
+      readonly source: InstanceKey;
+      /** What the source's state is now. */
+      readonly state: RunState;
+    }
+  /** Programs stand still, so that none of them runs in a fork before that is itself. */
+  | { readonly kind: 'hold-guest'; readonly id: InstanceId }
+  | { readonly kind: 'release-guest'; readonly id: InstanceId }
+  /** A base of a machine that runs, or is in standby; its guest is released after it, whatever comes. */
+  | {
+      readonly kind: 'freeze-machine';
+      readonly hypervisor: Hypervisor;
+      readonly machine: Machine;
+      readonly base: SnapshotId;
+      readonly origin: Omit<Origin, 'takenAt'>;
+    }
+  /** A base of a stopped machine. */
+  | {
+      readonly kind: 'freeze-disks';
+      readonly id: InstanceId;
+      readonly disks: readonly MachineDisk[];
+      readonly base: SnapshotId;
+      readonly origin: Omit<Origin, 'takenAt'>;
+    }
+  /** The fork's own disks, each from the base's of the same serial. */
+  | {
+      readonly kind: 'clone-disks';
+      readonly base: SnapshotId;
+      readonly disks: readonly MachineDisk[];
+      readonly owner: Identity['owner'];
+    }
+  /** Of a fork whose guest still is its source's: address, names, machine id, time and chance become its own. */
+  | {
+      readonly kind: 'identify-guest';
+      readonly id: InstanceId;
+      readonly identity: Omit<GuestIdentity, 'machineId'>;
+    }
   | {
       readonly kind: 'request-shutdown';
       readonly id: InstanceId;

@@ -58,6 +58,13 @@ const programStarted: Change = (before, after) => {
     : normal('ProgramStarted', 'the program runs');
 };
 
+const forked: Change = (before, after) => {
+  const { completedAt, source = '', sourcePauseMs } = after.fork ?? {};
+  if (completedAt === undefined || completedAt === before.fork?.completedAt) return undefined;
+  const pause = sourcePauseMs === undefined ? '' : `, which stood still for ${sourcePauseMs} ms`;
+  return normal('Forked', `it is itself now, forked from ${source}${pause}`);
+};
+
 const suspended: Change = (before, after) =>
   after.state === 'Standby' && before.state !== 'Standby'
     ? normal('Suspended', 'in standby: the memory of the guest is kept on disk')
@@ -91,7 +98,7 @@ const progress: Change = (before, after) => {
 /** Steps that another event tells better, or nobody needs to hear of. */
 const UNEVENTFUL = new Set([
   ...['Creating', 'Preparing', 'Starting', 'Booting', 'Exited', 'Ended', 'Suspending', 'Restoring'],
-  ...['Pending', 'ProxyUnavailable'],
+  ...['Pending', 'ProxyUnavailable', 'Forking'],
 ]);
 const BUSINESS = new Set(['ImagePull', 'ImageChanged', 'Stopping', 'Restarting', 'Deleting']);
 
@@ -141,6 +148,7 @@ const CHANGES: readonly Change[] = [
   stopped,
   progress,
   started,
+  forked,
   programStarted,
   suspended,
   enforcement,

@@ -9,6 +9,7 @@ export const ENV_FIELD_PREFIX = 'env.';
 export const NETWORK_FIELD = 'network.enabled';
 /** There only when it is true: a record from before there was mediation does not differ by it. */
 export const EGRESS_FIELD = 'network.egress.enabled';
+export const FORK_FIELD = 'forkFrom.instance';
 
 /**
  * Every field of a spec that reaches a guest at its start, each in one canonical text. `environment` is
@@ -54,7 +55,7 @@ function optionalFields(spec: InstanceSpec): readonly (readonly [string, string 
   return [
     ['image', spec.image],
     [EGRESS_FIELD, spec.network.enabled && spec.network.egress.enabled ? 'true' : undefined],
-    ['forkFrom.instance', spec.forkFrom?.instance],
+    [FORK_FIELD, spec.forkFrom?.instance],
     ['entrypoint', spec.entrypoint && JSON.stringify(spec.entrypoint)],
     ['cmd', spec.cmd && JSON.stringify(spec.cmd)],
     ['diskIoBps', spec.diskBps?.toString()],

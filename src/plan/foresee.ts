@@ -4,6 +4,7 @@ import { pluggedBytes } from '../machine/hotplug.ts';
 import type { MachineState, ProcessIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import { heldPolicy } from './mediation.ts';
+import { forkedAfter, recordedAs } from './foreseen-fork.ts';
 import { plan } from './plan.ts';
 import { settledOf, standbyOf } from './foreseen-standby.ts';
 import type { Plan } from './verdict.ts';
@@ -35,7 +36,7 @@ export function foresee(world: World): readonly Plan[] {
 export function afterAction(world: World, action: Action): World {
   switch (action.kind) {
     case 'write-record':
-      return { ...world, record: action.record };
+      return recordedAs(world, action.record);
     case 'pull-image':
       return withImage(world, { state: 'pulling', progress: '' });
     case 'create-overlay':
@@ -81,7 +82,15 @@ export function afterAction(world: World, action: Action): World {
     case 'discard-standby':
       return { ...world, standby: { state: 'absent' } };
     case 'refresh-guest':
+    case 'keep-inheritance':
       return world;
+    case 'hold-guest':
+    case 'release-guest':
+    case 'freeze-machine':
+    case 'freeze-disks':
+    case 'clone-disks':
+    case 'identify-guest':
+      return forkedAfter(world, action);
     case 'request-shutdown':
       return { ...world, guest: { state: 'exited', exit: { message: 'stopped' } } };
     case 'acknowledge-exit':

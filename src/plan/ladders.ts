@@ -23,6 +23,8 @@ import { guardedMeanwhile, mediatedMeanwhile } from './rungs/meanwhile.ts';
 import { notPaused, programStarted } from './rungs/running.ts';
 import { overlayFits } from './rungs/overlay.ts';
 import { forgotten, machineStopped } from './rungs/remove.ts';
+import { forkBased, forkBaseKept, forkDisksCloned, forkIdentified } from './rungs/fork.ts';
+import { guestReleased, runningFrozen, servingForks } from './rungs/freeze.ts';
 import {
   guestRefreshed,
   halfSuspendedResumed,
@@ -43,6 +45,7 @@ import type { KnownWorld, RecordedWorld } from './world.ts';
 /** Order is dependency order; the first rung that is not met decides. */
 export const buildLadder: readonly Rung<RecordedWorld>[] = [
   // What has happened is written down.
+  forkBaseKept,
   exitRecorded,
   uselessMemoryDiscarded,
   endRecorded,
@@ -50,7 +53,9 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
   ...[poweredOff, stopFinished, machineAnswers].map(mediatedMeanwhile),
   machineAccountedFor,
   noHalfRestore,
-  holdingNoPolicy(stateWanted),
+  // What a fork starts from, before it is at rest or starts.
+  ...[forkBased, forkDisksCloned].map(holdingNoPolicy),
+  holdingNoPolicy(servingForks(stateWanted)),
   // From standby to a machine that goes on: the same order, for what it was started with.
   ...[toolsPresent, ownDriverAvailable, imageReady, memoryFits, credentialsKnown, proxyReachable]
     .map(holdingNoPolicy)
@@ -58,7 +63,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
   ...[tapUp, policyPut, policyDropped, tapGuarded, tapShaped, machineRestored].map(whileSuspended),
   // From nothing to a machine that runs: first what may be waited for, then what is made.
   ...[
-    restartDue,
+    servingForks(restartDue),
     toolsPresent,
     imageRepinned,
     imageReady,
@@ -95,6 +100,9 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     policyDropped,
     tapShaped,
     credentialsRecorded,
+    forkIdentified,
+    guestReleased,
+    runningFrozen,
     machineSuspended,
     halfSuspendedResumed,
     notPaused,

@@ -23,6 +23,12 @@ export const PROXY_BACK_MS = 5_000;
 /** A pull tells its end by itself; this is for the case that it cannot. */
 export const PULL_LOOK_MS = 10_000;
 
+/** How long a fork that asks its source for a base is heard, and for how long it then leaves the source alone. */
+export const BASE_WITHIN_MS = 20_000;
+export const ASK_ANEW_MS = 60_000;
+/** From a fork's first going on to a guest that knows who it is. */
+export const FORK_WITHIN_MS = 60_000;
+
 /** A clock that went back ends every wait: late is better than never. */
 export function elapsed(since: number, now: number): number {
   return now < since ? Number.POSITIVE_INFINITY : now - since;

@@ -3,7 +3,8 @@ import { keptGuarded } from './rungs/held.ts';
 import { recorded } from './rungs/recorded.ts';
 import type { Plan, Verdict } from './verdict.ts';
 import { firstUnmet, met, stuck } from './verdict.ts';
-import type { KnownWorld, RecordedWorld, World } from './world.ts';
+import { isKnown, isRecorded, isReplaced } from './known.ts';
+import type { World } from './world.ts';
 
 /**
  * Decides the next step from the world as it was seen. Pure: same world, same plan. It never looks past
@@ -49,17 +50,4 @@ function planFrom(verdict: Verdict): Plan {
     case 'stuck':
       return { actions: [], verdict: verdict.is, reason: verdict.reason, message: verdict.message };
   }
-}
-
-function isKnown(world: World): world is KnownWorld {
-  return world.record !== 'absent';
-}
-
-export function isRecorded(world: World): world is RecordedWorld {
-  return isKnown(world) && world.desired.is === 'wanted' && world.record.uid === world.desired.uid;
-}
-
-/** The key belongs to another resource now; what the last one left is removed before this one begins. */
-export function isReplaced(world: World): world is KnownWorld {
-  return isKnown(world) && world.desired.is === 'wanted' && world.record.uid !== world.desired.uid;
 }

@@ -1,3 +1,4 @@
+import { withheldOf } from '../api/inheritance.ts';
 import type { Instance } from '../api/instance.ts';
 import type { Disguise } from '../machine/boot.ts';
 import type { EgressMode, GrantShape, PolicyShape } from '../machine/egress.ts';
@@ -39,10 +40,10 @@ export function fieldsOfOpenRun(record: InstanceRecord | undefined): Fields | un
 
 /** What of the declared environment is replaced before the guest has it. */
 export function disguiseOf({ spec }: Instance): Disguise {
-  const credentials = Object.entries(spec.credentials);
+  const names = Object.keys(spec.credentials);
   return {
-    withheld: credentials.map(([, { sourceEnv }]) => sourceEnv),
-    placeholders: Object.fromEntries(credentials.map(([name]) => [name, placeholderFor(name)])),
+    withheld: withheldOf(spec),
+    placeholders: Object.fromEntries(names.map((name) => [name, placeholderFor(name)])),
   };
 }
 

@@ -1,6 +1,9 @@
 import type { ProgramExit } from '../machine/guest.ts';
 import type { Hypervisor } from '../machine/machine.ts';
-import type { Applied, Fields, InstanceRecord, StopReason } from '../machine/record.ts';
+import type { Base } from '../machine/base.ts';
+import { keyOf, nameOf, namespaceOf } from '../machine/ids.ts';
+import type { Applied, Fields, Forking, InstanceRecord, StopReason } from '../machine/record.ts';
+import { FORK_FIELD } from './fields.ts';
 import { elapsed, GOOD_RUN_MS } from './patience.ts';
 import type { KnownWorld, WantedWorld } from './world.ts';
 
@@ -18,7 +21,64 @@ function changed(record: InstanceRecord, change: (draft: Draft) => void): Instan
 /** The first record of an instance. Undefined when nobody proposed an identity. */
 export function newRecord({ key, desired, proposal, now }: WantedWorld): InstanceRecord | undefined {
   if (proposal === 'unneeded') return undefined;
-  return { version: 1, key, uid: desired.uid, identity: proposal, createdAt: now, restarts: 0, failures: 0 };
+  const { forkFrom } = desired.instance.spec;
+  return {
+    ...{ version: 1, key, uid: desired.uid, identity: proposal, createdAt: now, restarts: 0, failures: 0 },
+    ...(forkFrom === undefined ? {} : { fork: { instance: keyOf(namespaceOf(key), forkFrom.instance) } }),
+  };
+}
+
+/** From now on its source knows that a base is waited for. */
+export function withAsked(record: InstanceRecord, fork: Forking, at: number): InstanceRecord {
+  return { ...record, fork: { ...fork, askedAt: at } };
+}
+
+export type Taking = {
+  readonly base: Base;
+  readonly at: number;
+  readonly generation: number;
+  readonly restartedAt: string | undefined;
+};
+
+/** It is its source's run that goes on, under its own name; of a stopped one there are the disks alone. */
+export function withBase(record: InstanceRecord, fork: Forking, taking: Taking): InstanceRecord {
+  const { base, at, generation, restartedAt } = taking;
+  const { origin, manifest } = base;
+  return changed(record, (draft) => {
+    draft.fork = { ...fork, source: manifest.source, base: base.id };
+    if (origin.sourcePauseMs !== undefined)
+      draft.fork = { ...draft.fork, sourcePauseMs: origin.sourcePauseMs };
+    draft.identity = { ...record.identity, salt: origin.salt };
+    draft.image = origin.image;
+    if (restartedAt !== undefined) draft.restartedAt = restartedAt;
+    if (origin.run === undefined || manifest.memory === undefined) return;
+    const fields = { ...origin.run.applied.fields, [FORK_FIELD]: nameOf(fork.instance) };
+    draft.run = {
+      startedAt: at,
+      hypervisor: origin.run.hypervisor,
+      applied: { generation, fields },
+      readyAt: at,
+      standby: { is: 'suspended', at },
+    };
+  });
+}
+
+/** It has all of it, or gave up what it had not taken. */
+export function withoutBase(record: InstanceRecord, now: number): InstanceRecord {
+  const { fork } = record;
+  if (fork?.base === undefined) return record;
+  const rest: { -readonly [K in keyof Forking]: Forking[K] } = { completedAt: now, ...fork };
+  delete rest.base;
+  return { ...record, fork: rest };
+}
+
+/** What it was to start from is lost, and nothing of it was taken: it asks for another. */
+export function withoutSource(record: InstanceRecord, { instance }: Forking): InstanceRecord {
+  return changed(record, (draft) => {
+    draft.fork = { instance };
+    delete draft.run;
+    delete draft.image;
+  });
 }
 
 export function withImage(record: InstanceRecord, reference: string, digest: string): InstanceRecord {
@@ -108,6 +168,8 @@ export function withEnd({ record, machine, guest, now }: KnownWorld): InstanceRe
     if (draft.exit === undefined && told !== undefined) draft.exit = { ...told, at: now };
     draft.stoppedAt = now;
     draft.failures = failuresAfter(record, now);
+    const { fork } = withoutBase(record, now);
+    if (fork !== undefined) draft.fork = fork;
     delete draft.stopping;
   });
 }

@@ -1,5 +1,5 @@
 import type { ReportedState } from '../api/status.ts';
-import { isReplaced } from './plan.ts';
+import { isReplaced } from './known.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import { isSuspended } from './suspended.ts';
 import type { World } from './world.ts';

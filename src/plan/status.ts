@@ -1,12 +1,13 @@
 import { quantityText } from '../api/quantity.ts';
 import type { InstanceStatus } from '../api/status.ts';
 import { withDigest } from '../machine/image.ts';
-import type { Fields, InstanceRecord } from '../machine/record.ts';
+import { nameOf } from '../machine/ids.ts';
+import type { Fields, Forking, InstanceRecord } from '../machine/record.ts';
 import { stamped } from './conditions/claim.ts';
 import { claimsOf } from './conditions/claims.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import { timeText } from './patience.ts';
-import { isRecorded } from './plan.ts';
+import { isRecorded } from './known.ts';
 import { ownRecord, stateOf } from './run-state.ts';
 import { hasMachine } from './suspended.ts';
 import { mountsApplied } from './volumes.ts';
@@ -56,17 +57,26 @@ export function statusUnseen(
 }
 
 function recordedPart(record: InstanceRecord, { standby }: World): Partial<InstanceStatus> {
-  const { identity, image, run, exit, stoppedAt } = record;
+  const { identity, image, run, exit, stoppedAt, fork } = record;
   return {
     id: identity.id,
     createdAt: timeText(record.createdAt),
     restarts: record.restarts,
     hasSnapshot: standby.state === 'ready',
     ...(image === undefined ? {} : { image: withDigest(image) }),
+    ...(fork === undefined ? {} : { fork: forkPart(fork) }),
     ...(run === undefined ? {} : { startedAt: timeText(run.startedAt) }),
     ...(stoppedAt === undefined ? {} : { stoppedAt: timeText(stoppedAt) }),
     ...(exit?.code === undefined ? {} : { exitCode: exit.code }),
     ...(exit === undefined ? {} : { exitMessage: exit.message }),
+  };
+}
+
+function forkPart({ instance, sourcePauseMs, completedAt }: Forking): NonNullable<InstanceStatus['fork']> {
+  return {
+    source: nameOf(instance),
+    ...(sourcePauseMs === undefined ? {} : { sourcePauseMs }),
+    ...(completedAt === undefined ? {} : { completedAt: timeText(completedAt) }),
   };
 }
 

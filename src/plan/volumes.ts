@@ -60,6 +60,20 @@ export function volumeDisks(
   });
 }
 
+/** The instance's own layers over these mounts that are there, with the volume under each. */
+export function layersOf(
+  world: WithVolumes,
+  mounts: readonly VolumeMount[],
+  paths: Pick<InstancePaths, 'directory'>,
+): readonly (MachineDisk & { readonly volume: VolumeId })[] {
+  return mounts.flatMap(({ volume, overlay }, at) => {
+    const seen = volumeSeen(world, volume);
+    if (!overlay || seen?.disk.state !== 'ready' || seen.layerBytes === undefined) return [];
+    const { id } = seen.disk;
+    return [{ ...layerDisk(at, paths, id), volume: id }];
+  });
+}
+
 function layerDisk(at: number, paths: Pick<InstancePaths, 'directory'>, volume: VolumeId): MachineDisk {
   return { serial: layerSerial(at), path: layerPathOf(paths, volume), readonly: false };
 }

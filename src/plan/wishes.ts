@@ -85,9 +85,9 @@ export function isRecreateWanted(world: RecordedWorld): boolean {
   return isImageChanged(world) && world.desired.instance.spec.updatePolicy === 'Recreate';
 }
 
-/** Nothing ran yet, so nothing of worth is on the overlay and no image has proved itself. */
-export function hasNeverRun(record: InstanceRecord): boolean {
-  return record.run === undefined;
+/** Nothing ran yet, so nothing of worth is on the overlay and no image has proved itself. A fork has its source's. */
+export function hasNeverRun({ run, fork }: InstanceRecord): boolean {
+  return run === undefined && fork?.source === undefined;
 }
 
 function environmentOf(fields: Fields): Fields {

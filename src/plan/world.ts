@@ -2,11 +2,12 @@ import type { Instance } from '../api/instance.ts';
 import type { EgressState } from '../machine/egress.ts';
 import type { GuestState } from '../machine/guest.ts';
 import type { ImageState } from '../machine/image.ts';
-import type { InstanceKey } from '../machine/ids.ts';
+import type { InstanceId, InstanceKey, SnapshotId } from '../machine/ids.ts';
 import type { DriverFacts } from '../machine/driver.ts';
 import type { Hypervisor, MachineState } from '../machine/machine.ts';
 import type { NetworkState } from '../machine/network.ts';
 import type { Roots } from '../machine/paths.ts';
+import type { Base } from '../machine/base.ts';
 import type { SnapshotState } from '../machine/snapshot.ts';
 import type { Fields, Identity, InstanceRecord } from '../machine/record.ts';
 import type { VolumesSeen } from './volumes.ts';
@@ -33,9 +34,34 @@ export type World = {
   readonly boot: { readonly state: 'absent' } | { readonly state: 'ready'; readonly fields: Fields };
   readonly egress: EgressState;
   readonly machine: MachineState;
-  /** The memory that a suspended machine left. While it is there, no vCPU runs. */
+  /**
+   * The memory that a suspended machine left; of a fork that has not run yet, the base that it goes on from. While
+   * it is there, no vCPU runs.
+   */
   readonly standby: SnapshotState;
+  /** Of an instance that is declared as a fork and has nothing of its source yet. */
+  readonly forking?: Forkable;
+  /** Of a fork that has not been itself yet: what it starts from, when that can be had. */
+  readonly base?: Base | 'absent';
+  /** Forks that wait for a base of this instance. */
+  readonly askers?: Askers;
   readonly guest: GuestState;
+};
+
+/** What a fork can be made from. */
+export type Forkable = {
+  /** The instance that it names, as it is seen now. */
+  readonly source: World;
+  /** Bases of that instance that are no older than the fork's asking for one. */
+  readonly bases: readonly Base[];
+  /** Why the last try to freeze the source failed, if it did. */
+  readonly trouble?: string;
+};
+
+export type Askers = {
+  readonly forks: readonly { readonly id: InstanceId; readonly askedAt: number }[];
+  /** A name that no base has had. */
+  readonly nextBase: SnapshotId;
 };
 
 /** What the source declares under a key. */

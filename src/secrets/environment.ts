@@ -3,8 +3,16 @@ import { digestOf } from './digest.ts';
 
 /** env and envFrom of an instance, merged, or why they cannot be had now. */
 export type DeclaredEnvironment =
-  | { readonly is: 'ready'; readonly values: Readonly<Record<string, Secret>> }
+  | {
+      readonly is: 'ready';
+      readonly values: Readonly<Record<string, Secret>>;
+      /** Names that were to be among the values, each with why it is not. */
+      readonly lacking?: Readonly<Record<string, Lack>>;
+    }
   | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+
+/** `message` names the variable and the way out, as one sentence. */
+export type Lack = { readonly reason: string; readonly message: string };
 
 /** One digest per name: what the World holds in place of values. */
 export function environmentDigests(

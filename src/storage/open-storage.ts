@@ -1,6 +1,7 @@
 import { errorCode, namesIn, removeTree, statIfThere } from '../host/files.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { Roots } from '../machine/paths.ts';
+import { openInheritances } from './inheritances.ts';
 import { growOverlayAt, makeOverlay, overlayBytesAt, removeOverlayAt } from './overlay.ts';
 import { directoriesIn, openRecords } from './records.ts';
 import type { Records } from './records.ts';
@@ -19,12 +20,19 @@ export async function openStorage(options: {
 }): Promise<Storage> {
   const { roots, now = Date.now } = options;
   const records = await openRecords(roots);
+  const inheritances = await openInheritances(roots, records);
   return {
     records: () => records.all(),
-    problems: () => records.problems(),
+    problems: () => [...records.problems(), ...inheritances.problems()],
     recordOf: (key) => records.of(key),
+    forksOf: (source) => records.forksOf(source),
+    inheritanceOf: (fork) => inheritances.of(fork),
+    keepInheritance: (fork, inheritance) => inheritances.keep(fork, inheritance),
     writeRecord: (record) => records.write(record),
-    forget: (key, id) => records.forget(key, id),
+    forget: async (key, id) => {
+      await records.forget(key, id);
+      inheritances.forget(key, id);
+    },
     overlayBytes: (id) => overlayBytesAt(pathsFor(roots, id).overlay),
     createOverlay: (id, bytes, owner) => makeOverlay(pathsFor(roots, id).overlay, bytes, owner),
     growOverlay: (id, bytes) => growOverlayAt(pathsFor(roots, id).overlay, bytes),

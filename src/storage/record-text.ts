@@ -1,5 +1,7 @@
 import type { Fields, InstanceRecord } from '../machine/record.ts';
 import { mountsIn } from '../machine/volume.ts';
+import { isCount, isId, isInstanceKey, isObject, isText, isTime, maybe, wrongFields } from './checks.ts';
+import type { Check } from './checks.ts';
 
 /** `unreadable` carries why, as one clause for a user. */
 export type RecordReading =
@@ -24,7 +26,7 @@ export function readRecord(text: string, directoryName: string): RecordReading {
   if (!isObject(value)) return { is: 'unreadable', why: 'it is not an object' };
   if (value.version !== 1)
     return { is: 'unreadable', why: 'it was written by another version of hypeman-controller' };
-  const wrong = wrongFields(value);
+  const wrong = wrongFields(value, FIELDS);
   if (wrong.length > 0)
     return { is: 'unreadable', why: `these fields are missing or wrong: ${wrong.join(', ')}` };
   if (!isRecord(value)) return { is: 'unreadable', why: 'its identity is missing' };
@@ -33,17 +35,17 @@ export function readRecord(text: string, directoryName: string): RecordReading {
   return { is: 'record', record: value };
 }
 
-type Check = (value: unknown) => boolean;
-const isText: Check = (value) => typeof value === 'string' && value !== '';
-const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-const isTime: Check = (value) => typeof value === 'number' && Number.isFinite(value);
-const maybe =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value);
+const FORK_FIELDS: Readonly<Record<string, Check>> = {
+  instance: isInstanceKey,
+  askedAt: maybe(isTime),
+  source: maybe(isId),
+  base: maybe(isId),
+  sourcePauseMs: maybe(isTime),
+  completedAt: maybe(isTime),
+};
 
 const FIELDS: Readonly<Record<string, Check>> = {
-  key: (value) => typeof value === 'string' && /^[^/]+\/[^/]+$/.test(value),
+  key: isInstanceKey,
   uid: isText,
   'identity.id': isText,
   'identity.ip': isText,
@@ -61,23 +63,10 @@ const FIELDS: Readonly<Record<string, Check>> = {
   exit: maybe((value) => isObject(value) && isTime(value.at)),
   stopping: maybe((value) => isObject(value) && isTime(value.since)),
   stoppedAt: maybe(isTime),
+  fork: maybe((value) => isObject(value) && wrongFields(value, FORK_FIELDS).length === 0),
   restarts: isCount,
   failures: isCount,
 };
-
-function wrongFields(value: Readonly<Record<string, unknown>>): readonly string[] {
-  return Object.entries(FIELDS)
-    .filter(([path, check]) => !check(at(value, path.split('.'))))
-    .map(([path]) => path);
-}
-
-function at(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((inside, name) => (isObject(inside) ? inside[name] : undefined), value);
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** A run of which nobody can tell what it has, above all which volumes, is none that anything may be done about. */
 function isApplied(value: unknown): boolean {

@@ -12,16 +12,18 @@ import {
   syncDirectory,
   writeAtomically,
 } from '../host/files.ts';
-import type { InstanceId } from '../machine/ids.ts';
+import type { InstanceId, InstanceKey } from '../machine/ids.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { InstanceRecord } from '../machine/record.ts';
+import { Forks } from './forks.ts';
 import { readRecord, textOfRecord } from './record-text.ts';
 import type { RecordProblem } from './storage.ts';
 
 export type Records = {
   all(): readonly InstanceRecord[];
   of(key: string): InstanceRecord | undefined;
+  forksOf(source: InstanceKey): readonly InstanceRecord[];
   problems(): readonly RecordProblem[];
   write(record: InstanceRecord): Promise<void>;
   forget(key: string, id: InstanceId): Promise<void>;
@@ -34,11 +36,13 @@ type Loaded = { readonly records: readonly InstanceRecord[]; readonly problems: 
 export async function openRecords(roots: Roots): Promise<Records> {
   const { records, problems } = await loadRecords(roots);
   const byKey = new Map(records.map((record) => [String(record.key), record]));
+  const forks = new Forks(records);
   const writing = new Set<string>();
   const directoryOf = (id: InstanceId): string => pathsFor(roots, id).directory;
   return {
     all: () => [...byKey.values()],
     of: (key) => byKey.get(key),
+    forksOf: (source) => forks.of(source).flatMap((key) => byKey.get(key) ?? []),
     problems: () => problems,
     write: async (record) => {
       refuseTheft(byKey.get(record.key), record);
@@ -47,13 +51,16 @@ export async function openRecords(roots: Roots): Promise<Records> {
       try {
         await orDiskFull(directory, `write the record of ${record.key}`, () => writeDurably(roots, record));
         byKey.set(record.key, record);
+        forks.put(record);
       } finally {
         writing.delete(directory);
       }
     },
     forget: async (key, id) => {
       await removeRecordLast(roots, id);
-      if (byKey.get(key)?.identity.id === id) byKey.delete(key);
+      if (byKey.get(key)?.identity.id !== id) return;
+      byKey.delete(key);
+      forks.drop(key);
     },
     isClaimed: (directory) =>
       writing.has(directory) ||

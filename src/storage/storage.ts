@@ -1,4 +1,5 @@
-import type { InstanceId } from '../machine/ids.ts';
+import type { Inheritance } from '../api/inheritance.ts';
+import type { InstanceId, InstanceKey } from '../machine/ids.ts';
 import type { Owner } from '../machine/machine.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 
@@ -9,9 +10,15 @@ import type { InstanceRecord } from '../machine/record.ts';
 export type Storage = {
   /** Every record on disk, read once at start; a record that cannot be read is a problem, never dropped. */
   records(): readonly InstanceRecord[];
-  /** Records found at start that cannot be used. Their directories are never collected. */
+  /** Records and inheritances found at start that cannot be used. Their directories are never collected. */
   problems(): readonly RecordProblem[];
   recordOf(key: string): InstanceRecord | undefined;
+  /** The records that were declared as forks of this instance. Costs nothing when there are none. */
+  forksOf(source: InstanceKey): readonly InstanceRecord[];
+  /** What a fork was left by its source; read at start, kept in memory. */
+  inheritanceOf(fork: InstanceKey): Inheritance | undefined;
+  /** Durable when it returns, and root's alone: there is env in it. The fork is on record. */
+  keepInheritance(fork: InstanceKey, inheritance: Inheritance): Promise<void>;
   /** Durable when it returns. Creates the instance's directory on first use. */
   writeRecord(record: InstanceRecord): Promise<void>;
   overlayBytes(id: InstanceId): Promise<number | undefined>;

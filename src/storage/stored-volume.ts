@@ -1,7 +1,7 @@
 import { readIfThere } from '../host/files.ts';
 import { volumeId, volumeKeyOf } from '../machine/ids.ts';
 import type { VolumeKey } from '../machine/ids.ts';
-import { isObject } from './record-text.ts';
+import { isObject } from './checks.ts';
 import { directoriesIn } from './records.ts';
 import type { StoredVolume } from './volumes.ts';
 

@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openParser } from '../../src/api/parser.ts';
 import { lateBells, openController } from '../../src/controller.ts';
+import { inheritedDeclarations } from '../../src/inherited-declarations.ts';
 import { openLog } from '../../src/log.ts';
 import { instanceId } from '../../src/machine/ids.ts';
 import { openDirectorySource } from '../../src/sources/directory/open-directory-source.ts';
@@ -101,7 +102,11 @@ async function openBenchHouse(size: number): Promise<BenchHouse> {
     await storage.writeRecord(record);
   };
   const controller = openController(
-    { workshops: { ...workshops, storage: { ...storage, writeRecord } }, source, ring },
+    {
+      workshops: { ...workshops, storage: { ...storage, writeRecord } },
+      ...inheritedDeclarations(source, storage),
+      ring,
+    },
     { concurrency: 16, newId: () => instanceId(createId()) },
     log,
   );

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { lateBells, openController } from '../../src/controller.ts';
 import type { Controller } from '../../src/controller.ts';
+import { inheritedDeclarations } from '../../src/inherited-declarations.ts';
 import { openLog } from '../../src/log.ts';
 import { instanceId } from '../../src/machine/ids.ts';
 import type { Workshops } from '../../src/workshops.ts';
@@ -47,7 +48,7 @@ export async function startFakeAgent(
     workshops.volumes.all().map(({ key }) => key);
   const listening: Listening = await listen(plane, { onHost, disksOnHost, ...options });
   const controller = openController(
-    { workshops, source: listening.source, ring },
+    { workshops, ...inheritedDeclarations(listening.source, workshops.storage), ring },
     { concurrency: 16, newId: () => instanceId(createId()) },
     openLog('silent'),
   );

@@ -1,3 +1,4 @@
+import { forkLaws } from './fork-laws.ts';
 import { unreachable } from '../../src/errors.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { Action } from '../../src/plan/action.ts';
@@ -88,6 +89,13 @@ function lawsFor(world: World, action: Action): readonly Law[] {
       return discardLaws(world);
     case 'refresh-guest':
       return refreshLaws(world);
+    case 'freeze-machine':
+    case 'freeze-disks':
+    case 'hold-guest':
+    case 'release-guest':
+    case 'clone-disks':
+    case 'identify-guest':
+      return forkLaws(world, action);
     case 'kill-machine': {
       const hasReason = record?.stopping !== undefined || record?.exit !== undefined;
       const mayRun = world.machine.state === 'running' || world.machine.state === 'unknown';
@@ -100,6 +108,7 @@ function lawsFor(world: World, action: Action): readonly Law[] {
     case 'write-record':
       return [[record === undefined || isSame(record, action.record), 'an identity never changes']];
     case 'create-tap':
+    case 'keep-inheritance':
     case 'pull-image':
       return [];
     default:
@@ -125,6 +134,7 @@ function startLaws(world: World, { machine }: Extract<Action, { kind: 'start-mac
 
 function isSame(one: InstanceRecord, other: InstanceRecord): boolean {
   const textOf = ({ identity, uid, createdAt }: InstanceRecord): string =>
-    JSON.stringify([identity, uid, createdAt]);
+    // A fork that has taken nothing yet gets its source's salt.
+    JSON.stringify([{ ...identity, salt: '' }, uid, createdAt]);
   return textOf(one) === textOf(other);
 }

@@ -1,5 +1,5 @@
 import { heldPolicy, isPolicyCurrent } from '../mediation.ts';
-import { isRecorded } from '../plan.ts';
+import { isRecorded } from '../known.ts';
 import { mayRun } from '../suspended.ts';
 import { isNetworked } from '../wishes.ts';
 import type { World, Wanted } from '../world.ts';

@@ -1,5 +1,5 @@
 import { heldPolicy, isSameMediation, mediationWanted } from '../mediation.ts';
-import { isRecorded } from '../plan.ts';
+import { isRecorded } from '../known.ts';
 import { mayRun } from '../suspended.ts';
 import { trustOf } from '../trust.ts';
 import { isNetworked } from '../wishes.ts';

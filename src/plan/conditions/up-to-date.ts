@@ -1,5 +1,5 @@
 import { ENV_FIELD_PREFIX, EGRESS_FIELD } from '../fields.ts';
-import { isRecorded } from '../plan.ts';
+import { isRecorded } from '../known.ts';
 import { growthOf } from '../memory.ts';
 import { disguiseOf } from '../policy-for.ts';
 import { changesAtRestart, pendingOf } from '../wishes.ts';

@@ -33,7 +33,8 @@ export const imageRepinned: Rung<RecordedWorld> = (world) => {
 export const imageReady: Rung<RecordedWorld> = ({ record, image, desired, now }) => {
   const { image: reference } = desired.instance.spec;
   const pin = record.image ?? (reference === undefined ? undefined : { reference });
-  if (pin === undefined) return stuck('ForkUnavailable', 'spec.forkFrom is not supported by this version');
+  if (pin === undefined)
+    return stuck('SourceNotReady', 'there is no image to run: the source of this fork has none');
   return pulled(image, pin, now);
 };
 

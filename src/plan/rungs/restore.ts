@@ -1,10 +1,10 @@
 import { mismatchOf, shapeOf } from '../../machine/snapshot.ts';
 import type { Action } from '../action.ts';
 import { hasRun, machineApplied } from '../machine-for.ts';
-import { ASK_AGAIN_MS } from '../patience.ts';
-import { withoutStandby, withStandby } from '../records.ts';
-import type { Rung } from '../verdict.ts';
-import { met, stuck, unmet, waiting } from '../verdict.ts';
+import { ASK_AGAIN_MS, elapsed, FORK_WITHIN_MS } from '../patience.ts';
+import { withEnd, withoutStandby, withStandby } from '../records.ts';
+import type { Rung, Verdict } from '../verdict.ts';
+import { asked, met, stuck, unmet, waiting } from '../verdict.ts';
 import { hypervisorOfMachine } from '../wishes.ts';
 import type { RecordedWorld } from '../world.ts';
 import { imageReady } from './image.ts';
@@ -40,16 +40,27 @@ function misfitOf(world: RecordedWorld): string | undefined {
   return mismatchOf(memory, shapeOf(machineApplied(world)), { hypervisor, version, accelerator });
 }
 
+const RESTORING = 'the machine goes on from its standby';
+
 /** On record first: a machine that is gone after that has crashed, and has not lost its memory in standby. */
 export const machineRestored: Rung<RecordedWorld> = (world) => {
   const { record, now } = world;
   if (!hasRun(world)) return imageReady(world);
   const { run } = world.record;
-  const message = 'the machine goes on from its standby';
-  if (run.standby?.is === 'resumed') return unmet('Restoring', message, restoreMachine(world));
+  if (run.standby?.is === 'resumed') return resumedAgain(world, restoreMachine(world), run.standby.at);
   const resumed = withStandby(record, run, { is: 'resumed', at: now });
-  return unmet('Restoring', message, { kind: 'write-record', record: resumed }, restoreMachine(world));
+  return unmet('Restoring', RESTORING, { kind: 'write-record', record: resumed }, restoreMachine(world));
 };
+
+/** A base is not used up by the one that goes on from it: what fails each time is not tried for ever. */
+function resumedAgain(world: RecordedWorld, restore: Action, since: number): Verdict {
+  if (world.record.fork?.base === undefined) return unmet('Restoring', RESTORING, restore);
+  if (elapsed(since, world.now) < FORK_WITHIN_MS) return asked(1_000, 'Restoring', RESTORING, restore);
+  return unmet('Ended', 'the fork ended each time before it was itself: its memory is given up', {
+    kind: 'write-record',
+    record: withEnd(world),
+  });
+}
 
 /** A standby, or a restore, that was cut short left a machine that stands still: it has all of its memory. */
 export const halfSuspendedResumed: Rung<RecordedWorld> = (world) => {
@@ -58,10 +69,12 @@ export const halfSuspendedResumed: Rung<RecordedWorld> = (world) => {
 };
 
 function restoreMachine(world: Parameters<typeof machineApplied>[0]): Action {
+  const { fork } = world.record;
   return {
     kind: 'restore-machine',
     hypervisor: hypervisorOfMachine(world),
     machine: machineApplied(world),
+    ...(fork?.base === undefined ? {} : { base: fork.base }),
   };
 }
 

@@ -26,7 +26,9 @@ function settled(world: RecordedWorld): Verdict {
     const suspended = withStandby(record, record.run, { is: 'suspended', at: now });
     actions.push({ kind: 'write-record', record: suspended });
   }
-  if (standby.state === 'ready' && !standby.isSettled) actions.push({ kind: 'settle-standby', id });
+  const base = record.fork?.base;
+  if (standby.state === 'ready' && !standby.isSettled)
+    actions.push({ kind: 'settle-standby', id, ...(base === undefined ? {} : { base }) });
   const [first, ...others] = actions;
   if (first === undefined) return resting('Standby', 'in standby, as spec.state asks');
   return unmet('Suspending', 'the memory of the guest is being put on disk', first, ...others);

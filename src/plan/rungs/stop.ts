@@ -1,7 +1,7 @@
-import type { StopReason } from '../../machine/record.ts';
+import type { InstanceRecord, StopReason } from '../../machine/record.ts';
 import type { Action } from '../action.ts';
 import { ASK_AGAIN_MS, elapsed, POWER_OFF_MS, STOP_GRACE_MS } from '../patience.ts';
-import { withStopping } from '../records.ts';
+import { withoutBase, withStopping } from '../records.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { asked, met, unmet, waiting } from '../verdict.ts';
 import { hypervisorOfMachine } from '../wishes.ts';
@@ -24,9 +24,10 @@ const BECAUSE: Readonly<Record<StopReason, readonly [reason: string, message: st
  */
 export function beginStop(world: KnownWorld, because: StopReason): Verdict {
   const { record, machine, now } = world;
-  const write: Action = { kind: 'write-record', record: withStopping(record, because, now) };
   const [reason, message] = BECAUSE[because];
-  if (machine.state === 'absent') return unmet(reason, givenUpText(because), write, discard(world));
+  const stopping = withStopping(record, because, now);
+  if (machine.state === 'absent') return unmet(reason, givenUpText(because), ...givenUp(world, stopping));
+  const write: Action = { kind: 'write-record', record: stopping };
   if (because === 'NeverReady') return unmet(reason, message, write, kill(world));
   if (machine.state !== 'running') return unmet(reason, message, write);
   return asked(ASK_AGAIN_MS, reason, message, write, requestShutdown(world, STOP_GRACE_MS));
@@ -39,7 +40,7 @@ export const stopFinished: Rung<KnownWorld> = (world) => {
   const { because, since } = record.stopping;
   const [reason, message] = BECAUSE[because];
   if (machine.state === 'absent')
-    return standby.state === 'absent' ? met : unmet(reason, givenUpText(because), discard(world));
+    return standby.state === 'absent' ? met : unmet(reason, givenUpText(because), ...givenUp(world, record));
   const age = elapsed(since, now);
   const cannotHear =
     machine.state === 'created' || machine.state === 'shutdown' || standby.state !== 'absent';
@@ -55,8 +56,12 @@ export function kill(world: KnownWorld): Action {
   return { kind: 'kill-machine', id: world.record.identity.id, hypervisor: hypervisorOfMachine(world) };
 }
 
-function discard({ record }: KnownWorld): Action {
-  return { kind: 'discard-standby', id: record.identity.id };
+/** A base is others' too: a fork only lets go of it. */
+function givenUp({ now, record: known }: KnownWorld, record: InstanceRecord): [Action, ...Action[]] {
+  const write: Action = { kind: 'write-record', record: withoutBase(record, now) };
+  if (record.fork?.base !== undefined) return [write];
+  const discard: Action = { kind: 'discard-standby', id: record.identity.id };
+  return record === known ? [discard] : [write, discard];
 }
 
 function givenUpText(because: StopReason): string {

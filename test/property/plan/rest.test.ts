@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isRecorded } from '../../../src/plan/plan.ts';
+import { isRecorded } from '../../../src/plan/known.ts';
 import { statusOf } from '../../../src/plan/status.ts';
 import type { Plan } from '../../../src/plan/verdict.ts';
 import { mountsApplied, volumeSeen } from '../../../src/plan/volumes.ts';

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { openParser } from '../../../src/api/parser.ts';
 import { listOf, textAt, valueAt } from '../../../src/api/raw.ts';
 import { lateBells, openController } from '../../../src/controller.ts';
+import { inheritedDeclarations } from '../../../src/inherited-declarations.ts';
 import { openLog } from '../../../src/log.ts';
 import { instanceId } from '../../../src/machine/ids.ts';
 import { openMetrics } from '../../../src/serve/metrics.ts';
@@ -52,7 +53,11 @@ async function scrapeOfRunningController(): Promise<string> {
   proxy.decide({ verdict: 'failed', reason: 'UpstreamCertificate' });
   proxy.decide();
   const settings = { concurrency: 1, metrics, newId: () => instanceId(createId()) };
-  const controller = openController({ workshops, source, ring }, settings, log);
+  const controller = openController(
+    { workshops, ...inheritedDeclarations(source, workshops.storage), ring },
+    settings,
+    log,
+  );
   await controller.start();
   await controller.settled();
   const text = await metrics.text();

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HypemanError, messageOf } from '../errors.ts';
+import { machineIdFor } from '../guest/machine-id.ts';
+import { diskPathIn } from '../machine/base.ts';
+import type { SnapshotId } from '../machine/ids.ts';
+import type { MachineRef } from '../machine/driver.ts';
+import type { Action } from '../plan/action.ts';
+import type { Hands } from './hands.ts';
+import { keeperOf } from './standby.ts';
+
+/** Forks: what their source is asked for, and what becomes of it. */
+
+/** For a pool of random numbers that was the source's, too: as much as init takes (identify.c), halved. */
+const ENTROPY_BYTES = 256;
+/** The guest answers at once when it can; the next look goes on where this ends. */
+const RELEASED_WITHIN_MS = 1_000;
+const RELEASE_AGAIN_MS = 10;
+
+type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+/** Throws what the declaration of the source lacks. */
+export async function keepInheritance(hands: Hands, action: Of<'keep-inheritance'>): Promise<void> {
+  const left = await hands.inheritanceFrom(action.source, action.state);
+  if (left.is === 'missing') throw new HypemanError('transient', left.reason, left.message);
+  await hands.storage.keepInheritance(action.key, left.inheritance);
+}
+
+/** What goes wrong is its forks' to tell, too. The guest is let go whatever comes. */
+export async function freezeMachine(
+  hands: Hands,
+  { hypervisor, machine, base, origin }: Of<'freeze-machine'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { snapshots } = hands;
+  // Before it stands still: what a fork asked for after this moment need not be in it.
+  const taken = { ...origin, takenAt: Date.now() };
+  const copyDisks = (directory: string): Promise<void> => snapshots.fillBase(directory, machine.disks, taken);
+  const keeper = keeperOf(hands, hypervisor);
+  await toldToForks(hands, origin, async () => {
+    try {
+      const { pausedMs } = await keeper.freeze(machine, snapshots.basePaths(base), { copyDisks }, signal);
+      await snapshots.notePause(base, Math.round(pausedMs));
+    } finally {
+      await release(hands, machine);
+    }
+  });
+}
+
+export async function freezeDisks(hands: Hands, action: Of<'freeze-disks'>): Promise<void> {
+  const { id, base, disks, origin } = action;
+  const taken = { ...origin, takenAt: Date.now() };
+  await toldToForks(hands, origin, () =>
+    hands.snapshots.freezeDisks(base, id, (directory) => hands.snapshots.fillBase(directory, disks, taken)),
+  );
+}
+
+async function toldToForks(
+  { forkTroubles }: Hands,
+  { instance }: Of<'freeze-disks'>['origin'],
+  freeze: () => Promise<void>,
+): Promise<void> {
+  try {
+    await freeze();
+    forkTroubles.delete(instance);
+  } catch (error) {
+    forkTroubles.set(instance, messageOf(error));
+    throw error;
+  }
+}
+
+/** Its VMM may be another by now: it is spoken to until it has heard, or the next look does. */
+async function release({ links }: Hands, { id, paths }: MachineRef): Promise<void> {
+  const until = Date.now() + RELEASED_WITHIN_MS;
+  while (Date.now() < until) {
+    const guest = links.look(id, paths.guestSocket);
+    if (guest.state === 'exited' || (guest.state === 'started' && guest.held === undefined)) return;
+    links.release(id);
+    await sleep(RELEASE_AGAIN_MS);
+  }
+}
+
+export async function cloneDisks(
+  { snapshots }: Hands,
+  { base, disks, owner }: Of<'clone-disks'>,
+): Promise<void> {
+  const { disks: frozen } = snapshots.basePaths(base);
+  for (const { serial, path } of disks) await snapshots.cloneDisk(diskPathIn(frozen, serial), path, owner);
+}
+
+export function identifyGuest({ links }: Hands, { id, identity }: Of<'identify-guest'>): void {
+  links.identify(
+    id,
+    { ...identity, machineId: machineIdFor(id) },
+    { epochMs: Date.now(), entropy: randomBytes(ENTROPY_BYTES) },
+  );
+}
+
+/** Bases that no fork waits for any more. While any fork waits for one, it may be any of them. */
+export async function collectBases({ storage, snapshots }: Hands): Promise<readonly string[]> {
+  const forks = storage.records().flatMap(({ fork }) => (fork === undefined ? [] : [fork]));
+  const isAwaited = forks.some(({ askedAt, source }) => askedAt !== undefined && source === undefined);
+  const used = new Set<SnapshotId | undefined>(forks.map(({ base }) => base));
+  return snapshots.collectBases((base) => isAwaited || used.has(base));
+}

@@ -1,0 +1,136 @@
+import { layerPathOf } from '../../machine/volume.ts';
+import { pathsFor } from '../../machine/paths.ts';
+import type { Base } from '../../machine/base.ts';
+import type { GuestIdentity } from '../../machine/guest.ts';
+import type { MachineDisk } from '../../machine/machine.ts';
+import type { Forking } from '../../machine/record.ts';
+import { heldPolicy } from '../mediation.ts';
+import { ASK_AGAIN_MS, ASK_ANEW_MS, BASE_WITHIN_MS, elapsed } from '../patience.ts';
+import { withAsked, withBase, withoutBase, withoutSource, withoutStandby } from '../records.ts';
+import type { Rung, Verdict } from '../verdict.ts';
+import { asked, firstUnmet, met, unmet, waiting } from '../verdict.ts';
+import { isNetworked, restartedAtOf } from '../wishes.ts';
+import type { Forkable, KnownWorld, RecordedWorld } from '../world.ts';
+import { sourceObstacle, sourceState } from '../fork-source.ts';
+import { driverAvailable, toolsPresent } from './host-ready.ts';
+import { proxyReachable } from './policy.ts';
+import { credentialsKnown } from './start-words.ts';
+
+/** A fork: first a base of its source, then disks of its own, then it goes on as if it had been in standby. */
+
+const FORKING = 'the source is asked for its memory and its disks';
+
+/** Everything that can be checked is, before the source is disturbed. */
+export const forkBased: Rung<RecordedWorld> = (world) => {
+  const { fork } = world.record;
+  if (fork === undefined || fork.source !== undefined) return met;
+  const { forking } = world;
+  if (forking === undefined) return waiting('SourceNotReady', 'its source is not known yet', ASK_AGAIN_MS);
+  const newest = forking.bases.at(-1);
+  if (newest !== undefined) return taken(world, fork, newest);
+  const obstacle = firstUnmet([toolsPresent, driverAvailable, ...startable(world)], world);
+  if (obstacle.is !== 'met') return obstacle;
+  const trouble = sourceObstacle(world, forking.source);
+  return trouble.is === 'met' ? baseAsked(world, fork, forking) : trouble;
+};
+
+function startable({ desired }: RecordedWorld): readonly Rung<RecordedWorld>[] {
+  return desired.instance.spec.state === 'Running' ? [credentialsKnown, proxyReachable] : [];
+}
+
+function baseAsked(world: RecordedWorld, fork: Forking, { source, trouble }: Forkable): Verdict {
+  const { record, now } = world;
+  const age = fork.askedAt === undefined ? Number.POSITIVE_INFINITY : elapsed(fork.askedAt, now);
+  if (age >= ASK_ANEW_MS)
+    return unmet(
+      'Forking',
+      FORKING,
+      { kind: 'keep-inheritance', key: world.key, source: source.key, state: sourceState(source) },
+      { kind: 'write-record', record: withAsked(record, fork, now) },
+    );
+  if (age < BASE_WITHIN_MS) return waiting('Forking', trouble ?? FORKING, BASE_WITHIN_MS - age);
+  const why = trouble ?? 'its programs could not be made to stand still in time';
+  return waiting('SourceNotReady', `${source.key} cannot be forked now: ${why}`, ASK_ANEW_MS - age);
+}
+
+function taken(world: RecordedWorld, fork: Forking, base: Base): Verdict {
+  const { record, now, desired } = world;
+  const begun = withBase(record, fork, {
+    ...{ base, at: now, generation: desired.generation, restartedAt: restartedAtOf(world) },
+  });
+  return unmet('Forking', 'what the source left is taken over', { kind: 'write-record', record: begun });
+}
+
+/** The disks are copied before anything else is made of them. */
+export const forkDisksCloned: Rung<RecordedWorld> = (world) => {
+  const { record, base, overlay, host, machine } = world;
+  const { fork, identity } = record;
+  if (fork?.base === undefined || machine.state !== 'absent' || base === undefined || base === 'absent')
+    return met;
+  if (overlay.state === 'absent' && base.origin.disks.length > 0) {
+    const disks = disksFrom(base, pathsFor(host.roots, identity.id));
+    const { owner } = identity;
+    return unmet('Forking', 'the disks are being copied', {
+      kind: 'clone-disks',
+      base: base.id,
+      disks,
+      owner,
+    });
+  }
+  if (record.run !== undefined) return met;
+  return unmet('Forking', 'it has its own disks', {
+    kind: 'write-record',
+    record: withoutBase(record, world.now),
+  });
+};
+
+/** Lost before anything was taken of it: else the fork would start from nothing, and say that it is one. */
+export const forkBaseKept: Rung<KnownWorld> = ({ record, base, overlay, machine }) => {
+  const { fork } = record;
+  if (fork?.base === undefined || base !== 'absent' || overlay.state !== 'absent') return met;
+  if (machine.state !== 'absent') return met;
+  return unmet('Forking', 'what it was to start from is lost: it asks for another', {
+    kind: 'write-record',
+    record: withoutSource(record, fork),
+  });
+};
+
+/** The overlay last: when it is there, all are. */
+function disksFrom({ origin }: Base, paths: ReturnType<typeof pathsFor>): readonly MachineDisk[] {
+  const disks = origin.disks.map(({ serial, volume }) => ({
+    serial,
+    path: volume === undefined ? paths.overlay : layerPathOf(paths, volume),
+    readonly: false,
+  }));
+  return disks.sort((one, other) => Number(one.serial === 'overlay') - Number(other.serial === 'overlay'));
+}
+
+/** Its programs stand still, or reach nobody, until its guest is itself: then the base has done its service. */
+export const forkIdentified: Rung<RecordedWorld> = (world) => {
+  const { record, guest, now } = world;
+  const { run, fork, identity } = record;
+  if (fork?.base === undefined || run === undefined) return met;
+  const message = 'the guest becomes itself: address, names and random numbers of its own';
+  if (guest.state !== 'started') return waiting('Forking', message, ASK_AGAIN_MS);
+  if (guest.identity === identity.id && guest.held === undefined) {
+    const done = withoutBase(withoutStandby(record, run), now);
+    return unmet('Forking', 'the guest is itself', { kind: 'write-record', record: done });
+  }
+  const problem = guest.identityProblem;
+  const words = problem === undefined ? message : `the guest could not become itself: ${problem}`;
+  return asked(ASK_AGAIN_MS, 'Forking', words, {
+    kind: 'identify-guest',
+    id: identity.id,
+    identity: identityOf(world),
+  });
+};
+
+function identityOf(world: RecordedWorld): Omit<GuestIdentity, 'machineId'> {
+  const { ip, gateway, mac } = world.record.identity;
+  const held = heldPolicy(world);
+  return {
+    hostname: world.desired.instance.name,
+    ...(isNetworked(world) ? { network: { ip, gateway, mac } } : {}),
+    ...(held === undefined ? {} : { authority: held.authority }),
+  };
+}

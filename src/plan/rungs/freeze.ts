@@ -1,0 +1,87 @@
+import type { Origin } from '../../machine/base.ts';
+import { pathsFor } from '../../machine/paths.ts';
+import { mountsOf } from '../fork-source.ts';
+import { hasRun, machineApplied } from '../machine-for.ts';
+import { isSuspended } from '../suspended.ts';
+import type { Rung, Verdict } from '../verdict.ts';
+import { asked, met, unmet } from '../verdict.ts';
+import { layersOf } from '../volumes.ts';
+import { hypervisorOfMachine } from '../wishes.ts';
+import type { Askers, RecordedWorld } from '../world.ts';
+
+/** The other side of a fork: an instance of which bases are wanted. Its forks have checked that it can be frozen. */
+
+const MESSAGE = 'its memory and disks are frozen for its forks';
+/** Init tells at once when programs stand still; this is for the case that the word was lost. */
+const HOLD_AGAIN_MS = 1_000;
+
+/** Programs that stand still for a fork that nobody waits for any more go on. */
+export const guestReleased: Rung<RecordedWorld> = ({ record, guest, askers }) => {
+  const isHeld = guest.state === 'started' && guest.held === true;
+  // A fork that has yet to become itself is let go by that.
+  if (!isHeld || askers !== undefined || record.fork?.base !== undefined) return met;
+  const { id } = record.identity;
+  return asked(HOLD_AGAIN_MS, 'Forking', 'its programs go on', { kind: 'release-guest', id });
+};
+
+/** Of a guest that runs: its programs stand still first, then all that there is of it is taken in one moment. */
+export const runningFrozen: Rung<RecordedWorld> = (world) => {
+  const { askers, guest, record, machine } = world;
+  if (askers === undefined || machine.state !== 'running' || guest.state !== 'started') return met;
+  if (record.fork?.base !== undefined || guest.identity !== record.identity.id) return met;
+  if (guest.held === true) return frozen(world, askers);
+  return asked(HOLD_AGAIN_MS, 'Forking', MESSAGE, { kind: 'hold-guest', id: record.identity.id });
+};
+
+/** Of one that does not run, in whatever rest it is: bases are made then, and it stays there. */
+export function servingForks(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
+  return (world) => {
+    const verdict = rung(world);
+    const { askers, record, machine } = world;
+    if (verdict.is !== 'rest' || askers === undefined || machine.state !== 'absent') return verdict;
+    if (record.fork?.base !== undefined) return verdict;
+    const serving = isSuspended(world) ? frozen(world, askers) : disksFrozen(world, askers);
+    return serving.is === 'met' ? verdict : serving;
+  };
+}
+
+function frozen(world: RecordedWorld, { nextBase }: Askers): Verdict {
+  if (!hasRun(world)) return met;
+  const { run } = world.record;
+  const origin = originOf(world);
+  if (origin === undefined) return met;
+  return unmet('Forking', MESSAGE, {
+    kind: 'freeze-machine',
+    hypervisor: hypervisorOfMachine(world),
+    machine: machineApplied(world),
+    base: nextBase,
+    origin: { ...origin, run: { hypervisor: run.hypervisor, applied: run.applied } },
+  });
+}
+
+function disksFrozen(world: RecordedWorld, { nextBase }: Askers): Verdict {
+  const origin = originOf(world);
+  if (origin === undefined) return met;
+  const { id } = world.record.identity;
+  const paths = pathsFor(world.host.roots, id);
+  const disks = [
+    { serial: 'overlay', path: paths.overlay, readonly: false },
+    ...layersOf(world, mountsOf(world), paths),
+  ].filter(({ serial }) => origin.disks.some((disk) => disk.serial === serial));
+  return unmet('Forking', MESSAGE, { kind: 'freeze-disks', id, disks, base: nextBase, origin });
+}
+
+/** Undefined without an image: what was never started has nothing that a fork could take. */
+function originOf(world: RecordedWorld): Omit<Origin, 'takenAt'> | undefined {
+  const { record, key, overlay, host } = world;
+  if (record.image === undefined) return undefined;
+  const paths = pathsFor(host.roots, record.identity.id);
+  const layers = layersOf(world, mountsOf(world), paths).map(({ serial, volume }) => ({ serial, volume }));
+  return {
+    version: 1,
+    instance: key,
+    image: record.image,
+    salt: record.identity.salt,
+    disks: overlay.state === 'absent' ? [] : [{ serial: 'overlay' }, ...layers],
+  };
+}
