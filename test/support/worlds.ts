@@ -69,6 +69,7 @@ export function aSpec(changes: Partial<InstanceSpec> = {}): InstanceSpec {
     state: 'Running',
     restartPolicy: 'OnFailure',
     updatePolicy: 'OnRestart',
+    evictionPolicy: 'Stop',
     ...changes,
   };
 }

@@ -2,16 +2,17 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { Parser } from '../../api/parser.ts';
-import { canonicalText } from '../spec-text.ts';
 import type { ApiServer } from './api-server.ts';
-import { claim, holderOf, isClaimed, isForNode, mayRunOn } from './claim.ts';
+import { holderOf, isForNode, mayRunOn } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
+import { InstanceClaims } from './instance-claims.ts';
 import { INSTANCES, NODE_LABEL } from './instance-resource.ts';
 import { KnownInstances } from './known-instances.ts';
 import type { Known } from './known-instances.ts';
 import { isBeingDeleted, labelOf } from './kubernetes-object.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
+import { isSameToPasses } from './pass-view.ts';
 import { LIST_WATCH_TIMING, listWatchOf } from './list-watch.ts';
 import type { ListWatchTiming } from './list-watch.ts';
 import { lookUp } from './object-changes.ts';
@@ -23,6 +24,8 @@ export type InstanceWatchParts = {
   readonly parser: Parser;
   readonly nodeName: string;
   readonly log: Logger;
+  /** The uid of the placeholder Pod that holds room here for this very Instance. */
+  readonly podFor: (key: InstanceKey, uid: string) => string | undefined;
   /** Instances that this host has something of, declared or not. */
   readonly onHost: () => readonly InstanceKey[];
   /** Something about it changed that a pass must see. */
@@ -47,14 +50,24 @@ export class InstanceWatch {
   readonly known: KnownInstances;
   readonly #parts: InstanceWatchParts;
   readonly #reflectors: readonly Reflector[];
-  readonly #claims: Errands<InstanceKey>;
+  readonly #claims: InstanceClaims;
   readonly #checks: Errands<InstanceKey>;
   readonly #stop = new AbortController();
 
   constructor(parts: InstanceWatchParts) {
     this.#parts = parts;
     this.known = new KnownInstances(parts.parser, parts.nodeName);
-    this.#claims = new Errands((key) => this.#claim(key), this.#troubleWith('claim'));
+    this.#claims = new InstanceClaims({
+      ...parts,
+      known: this.known,
+      onTaken: (object) => {
+        this.see(object);
+      },
+      onRefused: (key) => {
+        this.#checks.add(key);
+      },
+      onTrouble: this.#troubleWith('claim'),
+    });
     this.#checks = new Errands((key) => this.#check(key), this.#troubleWith('look'));
     this.#reflectors = [
       this.#reflectorOf(`${NODE_LABEL}=${parts.nodeName}`, {
@@ -68,9 +81,11 @@ export class InstanceWatch {
       this.#reflectorOf(`!${NODE_LABEL}`, {
         put: (object) => {
           if (isForNode(object, parts.nodeName)) this.see(object);
+          else if (mayRunOn(object, parts.nodeName)) this.#claims.seeUnplaced(object);
         },
         // Most often because it was taken, by us or by another: the claim that is under way finds out.
         gone: (key, uid) => {
+          this.#claims.noMoreUnplaced(key);
           if (this.known.of(key)?.object.uid === uid) this.#claims.add(key);
         },
       }),
@@ -91,12 +106,23 @@ export class InstanceWatch {
     this.#checks.close();
   }
 
+  /** A placeholder Pod of this name is bound here, or is no more. */
+  podsChanged(key: InstanceKey): void {
+    this.#claims.add(key);
+  }
+
+  /** Gives up one that is not deleted, and of which nothing is left here. Throws `transient`. */
+  letLeave(known: Known): Promise<void> {
+    return this.#claims.letLeave(known);
+  }
+
   /** Takes in a sight of an Instance of this node, wherever it comes from. */
   see(object: KubernetesObject): void {
     const { key } = object;
+    if (this.#claims.isLeaving(key)) return;
     const before = this.known.of(key);
     if (before?.object.uid !== object.uid && this.#isElsewhere(object)) return;
-    const needsClaim = !isClaimed(object, this.#parts.nodeName);
+    const needsClaim = this.#claims.isDue(object);
     if (needsClaim && isBeingDeleted(object)) {
       this.drop(key);
       return;
@@ -163,22 +189,13 @@ export class InstanceWatch {
     return isOurs || isBeingDeleted(object) ? undefined : movedMessage(label, nodeName);
   }
 
-  async #claim(key: InstanceKey): Promise<ErrandResult> {
-    const known = this.known.of(key);
-    if (known === undefined || isBeingDeleted(known.object)) return 'done';
-    const { api, nodeName } = this.#parts;
-    const after = await claim(api, known.object, nodeName);
-    if (after !== undefined && isClaimed(after, nodeName) && labelOf(after, NODE_LABEL) === nodeName)
-      this.see(after);
-    else this.#checks.add(key);
-    return 'done';
-  }
-
   /** What became of one that the watch no longer shows. */
   async #check(key: InstanceKey): Promise<ErrandResult> {
     const known = this.known.of(key);
     if (known === undefined) return 'done';
     const there = await lookUp(this.#parts.api, key);
+    // Given up while we asked.
+    if (this.known.of(key) === undefined) return 'done';
     if (there?.uid !== known.object.uid) {
       this.drop(key);
       return 'done';
@@ -225,17 +242,4 @@ export class InstanceWatch {
 function movedMessage(label: string | undefined, nodeName: string): string {
   const found = label === undefined ? 'is missing' : `is now ${label}`;
   return `the label ${NODE_LABEL} ${found}, but this instance has its disk on ${nodeName}: set it to ${nodeName} again, or delete the Instance`;
-}
-
-/** Everything that a pass reads. The generation stands for the spec. */
-function isSameToPasses(before: Known | undefined, now: Known): boolean {
-  return before?.isClaimed === true && canonicalText(essenceOf(before)) === canonicalText(essenceOf(now));
-}
-
-function essenceOf({ declared }: Known): unknown {
-  if (declared.is === 'gone') return declared;
-  const { is, uid, generation, refused } = declared;
-  if (is === 'held') return { is, uid, generation, refused };
-  const { labels, annotations } = declared.instance;
-  return { is, uid, generation, refused, labels, annotations };
 }

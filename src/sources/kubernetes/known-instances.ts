@@ -1,6 +1,6 @@
 import { problemText } from '../../api/problem.ts';
 import type { Parser } from '../../api/parser.ts';
-import { valueAt } from '../../api/raw.ts';
+import { textAt, valueAt } from '../../api/raw.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { Declared } from '../source.ts';
 import { isClaimed } from './claim.ts';
@@ -11,6 +11,8 @@ export type Known = {
   /** As last seen; its spec is left out, for it holds values. */
   readonly object: KubernetesObject;
   readonly declared: Declared;
+  /** Its spec names a node: no scheduler is asked. */
+  readonly isNamed: boolean;
   /** This node has taken it: our finalizer is on it, or was until somebody took it off. */
   readonly isClaimed: boolean;
   /** What is allowed and most likely not meant. */
@@ -46,6 +48,7 @@ export class KnownInstances {
     const known: Known = {
       object: withoutSpec(object),
       ...this.#readIn(object, isSame ? before.declared : undefined),
+      isNamed: textAt(object.document, ['spec', 'nodeName']) !== undefined,
       isClaimed: isClaimed(object, this.#nodeName) || (isSame && before.isClaimed),
     };
     this.#known.set(object.key, known);

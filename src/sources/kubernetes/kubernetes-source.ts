@@ -15,8 +15,12 @@ import { InstanceWatch } from './instance-watch.ts';
 import type { Known } from './known-instances.ts';
 import type { ListWatchTiming } from './list-watch.ts';
 import { PacedReports } from './paced-reports.ts';
+import { pause } from './pause.ts';
+import { PlaceholderWatch } from './placeholder-watch.ts';
 import { ReportedStatuses } from './reported-statuses.ts';
 import type { SecretStore } from './secret-store.ts';
+import { evictionIn, statusLeft, statusUnder } from './tenure-words.ts';
+import { Tenures } from './tenures.ts';
 
 export type KubernetesSourceParts = {
   readonly api: ApiServer;
@@ -31,11 +35,17 @@ export type KubernetesSourceParts = {
   readonly headStartMs?: number;
 };
 
+/** What was placed here stays as it is until its Pod is seen: most often they are, before it is looked at. */
+const PODS_FIRST_MS = 2_000;
+
 /** Instances of one node in a cluster: declared by the watch, reported to their status, told in Events. */
 export class KubernetesSource implements Source {
   readonly volumes: ClusterVolumes;
   readonly #api: ApiServer;
+  readonly #nodeName: string;
   readonly #watch: InstanceWatch;
+  readonly #pods: PlaceholderWatch;
+  readonly #tenures: Tenures;
   readonly #reports: PacedReports;
   readonly #secrets: SecretStore;
   /** Their status could not be written: they are looked at again when the server is back. */
@@ -44,6 +54,7 @@ export class KubernetesSource implements Source {
 
   constructor(parts: KubernetesSourceParts) {
     this.#api = parts.api;
+    this.#nodeName = parts.nodeName;
     const statuses = new ReportedStatuses(parts.api);
     this.#reports = new PacedReports({
       statuses,
@@ -65,8 +76,17 @@ export class KubernetesSource implements Source {
         this.#notify(instance);
       },
     });
+    this.#pods = new PlaceholderWatch({
+      ...parts,
+      onChange: (instance) => {
+        this.#watch.podsChanged(instance);
+        this.#tenures.podsChanged(instance);
+      },
+    });
+    this.#tenures = this.#tenuresFrom(parts);
     this.#watch = new InstanceWatch({
       ...parts,
+      podFor: (key, uid) => this.#pods.boundFor(key, uid)?.sight.uid,
       isDisturbed: (object) => statuses.isDisturbed(object),
       onReturn: () => {
         for (const key of this.#unwritten) this.#notify(key);
@@ -77,10 +97,31 @@ export class KubernetesSource implements Source {
     });
   }
 
+  #tenuresFrom(parts: KubernetesSourceParts): Tenures {
+    return new Tenures({
+      ...parts,
+      pods: this.#pods,
+      keys: () => this.keys(),
+      knownOf: (key) => this.#watch.known.of(key),
+      lastStatus: ({ object }) => this.#reports.last(object),
+      onSight: (object) => {
+        this.#watch.see(object);
+      },
+      onChange: (key) => {
+        if (this.#watch.known.of(key) !== undefined) this.#notify(key);
+      },
+    });
+  }
+
   async start(notify: (key: InstanceKey) => void): Promise<void> {
     this.#notify = notify;
     this.volumes.start();
+    const podsSeen = this.#pods.start();
+    await Promise.race([podsSeen, pause(PODS_FIRST_MS)]);
     await this.#watch.start();
+    void podsSeen.then(() => {
+      this.#tenures.begin();
+    });
   }
 
   keys(): readonly InstanceKey[] {
@@ -91,7 +132,7 @@ export class KubernetesSource implements Source {
     const known = this.#watch.known.of(key);
     if (known === undefined) return { is: 'gone' };
     const { declared, isClaimed } = known;
-    if (isClaimed || declared.is === 'gone') return declared;
+    if (isClaimed || declared.is === 'gone') return this.#tenures.declared(known);
     const message = 'this node has not been able to put its finalizer on the Instance yet';
     const { uid, generation } = declared;
     return { is: 'held', uid, generation, refused: { reason: 'SourceLost', message } };
@@ -111,22 +152,42 @@ export class KubernetesSource implements Source {
   async report(key: InstanceKey, status: InstanceStatus, events: readonly InstanceEvent[]): Promise<void> {
     const known = this.#watch.known.of(key);
     if (known?.isClaimed !== true) return;
+    const before = this.#reports.last(known.object);
+    const now = Date.now();
+    const told = statusUnder(this.#tenures.of(known), status, before, { nodeName: this.#nodeName, now });
     this.#unwritten.add(key);
-    await this.#reports.report(known.object, status, events);
+    await this.#reports.report(known.object, told, [...evictionIn(told, before, now), ...events]);
     this.#unwritten.delete(key);
+    this.#tenures.reported(known, status);
   }
 
   async forget(key: InstanceKey): Promise<void> {
     const known = this.#watch.known.of(key);
-    // Declared again while the first was being removed: its successor stays.
-    if (known?.declared.is !== 'gone') return;
-    await release(this.#api, known.object);
-    if (this.#watch.known.of(key)?.object.uid === known.object.uid) this.#watch.known.drop(key);
+    if (known !== undefined && !(await this.#giveUp(known))) return;
     this.#letGo(key);
+    this.#tenures.left(key);
+  }
+
+  /** False: it is to be here. Declared again while the first was being removed, or placed here again. */
+  async #giveUp(known: Known): Promise<boolean> {
+    const { object } = known;
+    if (known.declared.is === 'gone') {
+      await release(this.#api, object);
+      if (this.#watch.known.of(object.key)?.object.uid === object.uid) this.#watch.known.drop(object.key);
+      return true;
+    }
+    if (this.#tenures.of(known).is !== 'leaving') return false;
+    const last = this.#reports.last(object);
+    if (last !== undefined)
+      await this.#reports.report(object, statusLeft(last, this.#nodeName, Date.now()), []);
+    await this.#watch.letLeave(this.#watch.known.of(object.key) ?? known);
+    return true;
   }
 
   async close(): Promise<void> {
     this.#watch.close();
+    this.#pods.close();
+    this.#tenures.close();
     this.#secrets.close();
     await Promise.all([this.#reports.close(), this.volumes.close()]);
     this.#api.close();

@@ -36,6 +36,7 @@ test('what is not said has its default', () => {
         state: 'Running',
         restartPolicy: 'OnFailure',
         updatePolicy: 'OnRestart',
+        evictionPolicy: 'Stop',
       },
     },
   });
@@ -84,6 +85,7 @@ test('every word of a full spec arrives', () => {
         state: 'Standby',
         restartPolicy: 'Always',
         updatePolicy: 'Recreate',
+        evictionPolicy: 'Standby',
         nodeName: 'node-1',
       },
       {
@@ -147,5 +149,6 @@ test('every word of a full spec arrives', () => {
     state: 'Standby',
     restartPolicy: 'Always',
     updatePolicy: 'Recreate',
+    evictionPolicy: 'Standby',
   });
 });

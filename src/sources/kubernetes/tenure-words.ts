@@ -1,0 +1,110 @@
+import type { InstanceEvent } from '../../api/reported.ts';
+import type { Condition, InstanceStatus } from '../../api/status.ts';
+import type { Tenure } from './tenure.ts';
+
+type Claim = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+/**
+ * A status as a pass made it, and what only this side knows: whether it has a place, and, without one, that it is
+ * not what was declared. `before` is what was last reported.
+ */
+export function statusUnder(
+  tenure: Tenure,
+  status: InstanceStatus,
+  before: InstanceStatus | undefined,
+  { nodeName, now }: { readonly nodeName: string; readonly now: number },
+): InstanceStatus {
+  const claims = claimsOf(tenure, nodeName);
+  const others = status.conditions.filter(({ type }) => claims.every((claim) => claim.type !== type));
+  const own = claims.map((claim) => stamped(claim, status, before, now));
+  const isReady = ({ type }: Condition): boolean => type === 'Ready';
+  return {
+    ...status,
+    conditions: [...own.filter(isReady), ...others, ...own.filter((one) => !isReady(one))],
+  };
+}
+
+/** That it lost its place, once, when that is first told. */
+export function evictionIn(
+  status: InstanceStatus,
+  before: InstanceStatus | undefined,
+  now: number,
+): readonly InstanceEvent[] {
+  const scheduled = scheduledIn(status);
+  if (scheduled?.status !== 'False' || scheduledIn(before)?.status === 'False') return [];
+  return [{ type: 'Warning', reason: scheduled.reason, message: scheduled.message, at: now }];
+}
+
+/** The last word of a node that gave it up: what it was there says nothing of what it will be elsewhere. */
+export function statusLeft(status: InstanceStatus, nodeName: string, now: number): InstanceStatus {
+  const { observedGeneration } = status;
+  const message = `it left node ${nodeName}, and waits to be placed anew`;
+  const claims = ['Ready', 'Running', 'Scheduled'].map((type): Claim => ({
+    type,
+    status: 'False',
+    reason: EVICTED,
+    message,
+  }));
+  return { observedGeneration, conditions: claims.map((claim) => stamped(claim, status, status, now)) };
+}
+
+const EVICTED = 'Evicted';
+
+function claimsOf(tenure: Tenure, nodeName: string): readonly Claim[] {
+  switch (tenure.is) {
+    case 'unknown':
+      return [];
+    case 'placed':
+      return [{ type: 'Scheduled', status: 'True', reason: 'Scheduled', message: `on node ${nodeName}` }];
+    case 'parked':
+      return [
+        {
+          type: 'Scheduled',
+          status: 'True',
+          reason: 'Kept',
+          message: `its disk is kept on node ${nodeName}; it holds no room there while it does not run`,
+        },
+      ];
+    case 'waiting':
+      return evictedClaims(
+        `its placeholder Pod on node ${nodeName} ended: ${AT_REST[tenure.state]} there until it has another`,
+      );
+    case 'leaving':
+      return evictedClaims(
+        `its placeholder Pod on node ${nodeName} ended: it is removed from there and placed anew`,
+      );
+  }
+}
+
+const AT_REST = { Standby: 'it is in standby', Stopped: 'it is stopped', Running: 'it stays' } as const;
+
+function evictedClaims(message: string): readonly Claim[] {
+  return (['Ready', 'Scheduled'] as const).map((type) => ({
+    type,
+    status: 'False',
+    reason: EVICTED,
+    message,
+  }));
+}
+
+/** `lastTransitionTime` moves only when the status of that condition does. */
+function stamped(
+  claim: Claim,
+  { observedGeneration }: InstanceStatus,
+  before: InstanceStatus | undefined,
+  now: number,
+): Condition {
+  const last = before?.conditions.find(({ type }) => type === claim.type);
+  const isSame = last?.status === claim.status;
+  const lastTransitionTime = isSame ? last.lastTransitionTime : timeText(now);
+  return { ...claim, lastTransitionTime, observedGeneration };
+}
+
+/** RFC 3339 with seconds (metav1.Time). */
+function timeText(now: number): string {
+  return new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+function scheduledIn(status: InstanceStatus | undefined): Condition | undefined {
+  return status?.conditions.find(({ type }) => type === 'Scheduled');
+}
