@@ -7,7 +7,7 @@ const ROOMS = {
   plan: ['api', 'machine', 'errors'],
   drivers: ['machine', 'host', 'errors'],
   images: ['machine', 'host', 'errors'],
-  storage: ['machine', 'host', 'errors'],
+  storage: ['api', 'machine', 'secrets', 'host', 'errors'],
   network: ['machine', 'host', 'errors'],
   devices: ['machine', 'host', 'errors'],
   guest: ['machine', 'secrets', 'host', 'errors'],

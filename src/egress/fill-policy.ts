@@ -24,13 +24,22 @@ const MOST_CHARACTERS = LONGEST_LINE / 4;
  */
 export function fillPolicy(shape: PolicyShape, environment: DeclaredEnvironment): Filled {
   if (shape.grants.length === 0) return { is: 'ready', policy: { ...shape, grants: [] } };
-  return environment.is === 'missing' ? environment : filledWith(shape, environment.values);
+  return environment.is === 'missing' ? environment : filledWith(shape, environment);
 }
 
-function filledWith(shape: PolicyShape, values: Readonly<Record<string, Secret>>): Filled {
+type Ready = Extract<DeclaredEnvironment, { is: 'ready' }>;
+
+function filledWith(shape: PolicyShape, { values, lacking = {} }: Ready): Filled {
   const grants: Policy['grants'][number][] = [];
   let characters = 0;
   for (const { sourceEnv, ...rest } of shape.grants) {
+    const lack = Object.hasOwn(lacking, sourceEnv) ? lacking[sourceEnv] : undefined;
+    if (lack !== undefined)
+      return {
+        is: 'missing',
+        reason: lack.reason,
+        message: `credential ${rest.credential}: ${lack.message}`,
+      };
     const text = (ownValue(values, sourceEnv)?.reveal() ?? '').replace(/\r?\n$/, '');
     characters += text.length;
     const wrong = problemOf(text, rest.format) ?? (characters > MOST_CHARACTERS ? TOO_MUCH : undefined);

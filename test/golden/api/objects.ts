@@ -18,6 +18,21 @@ const ORIGIN: readonly ObjectCase[] = [
     problems: [],
     server: 'accepts',
   },
+  {
+    title: 'a fork that has egress and the source of its credential from its source',
+    document: instance({
+      forkFrom: { instance: 'base' },
+      credentials: {
+        KEY: {
+          source: { env: 'KEY' },
+          inject: [{ hosts: ['api.example.com'], as: { header: 'X-Key', format: '${value}' } }],
+        },
+      },
+    }),
+    problems: [],
+    server: 'accepts',
+  },
+  bad('a fork of itself', { image: undefined, forkFrom: { instance: 'web' } }, ['spec.forkFrom.instance']),
   bad('both image and forkFrom', { forkFrom: { instance: 'base' } }, ['spec.forkFrom']),
   {
     title: 'neither image nor forkFrom',
@@ -55,7 +70,11 @@ const FIELDS: readonly ObjectCase[] = [
     nodeSelector: { disk: 'ssd' },
     tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoSchedule' }],
     affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } } },
+    topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' }],
+    priorityClassName: 'important',
+    schedulerName: 'second',
   }),
+  bad('a priority class without a name', { priorityClassName: '' }, ['spec.priorityClassName']),
 ];
 
 const QUANTITIES: readonly ObjectCase[] = [

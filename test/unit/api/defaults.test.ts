@@ -152,3 +152,29 @@ test('every word of a full spec arrives', () => {
     evictionPolicy: 'Standby',
   });
 });
+
+test('a fork is silent on what its document leaves out, and an empty list is a word', () => {
+  const silentIn = (spec: object): readonly string[] => {
+    const parsed = lenient.instance(document({ forkFrom: { instance: 'base' }, ...spec }), {
+      source: 'directory',
+    });
+    if (parsed.is === 'bad') throw new Error(JSON.stringify(parsed.problems));
+    return parsed.instance.spec.silent ?? [];
+  };
+  const nothingSaid = silentIn({});
+  expect(nothingSaid).toContain('image');
+  const spoken = (spec: object): readonly string[] =>
+    nothingSaid.filter((field) => !silentIn(spec).includes(field));
+  expect(spoken({ env: { A: 'b' }, envFrom: [], credentials: {} })).toEqual([]);
+  expect(spoken({ cmd: [], volumes: [], tags: {} })).toEqual(['cmd', 'volumes', 'tags']);
+  expect(spoken({ vcpus: 2, size: '1GB', state: 'Running' })).toEqual(['vcpus', 'memoryBytes', 'state']);
+  expect(spoken({ network: { bandwidthUpload: '1MB/s', egress: { enabled: false } } })).toEqual([
+    'network.uploadBps',
+    'network.egress.enabled',
+  ]);
+});
+
+test('an instance that is no fork is silent on nothing', () => {
+  const parsed = strict.instance(document({ image: 'nginx' }), { source: 'directory' });
+  expect(parsed.is === 'good' && 'silent' in parsed.instance.spec).toBe(false);
+});
