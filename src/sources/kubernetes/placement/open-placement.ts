@@ -3,11 +3,12 @@ import type { Parser } from '../../../api/parser.ts';
 import { HypemanError } from '../../../errors.ts';
 import type { Logger } from '../../../log.ts';
 import { isSuccess, sentenceOf } from '../api-server.ts';
-import type { ApiServer } from '../api-server.ts';
+import type { Answer, ApiServer } from '../api-server.ts';
 import { openClusterAccess } from '../cluster-access.ts';
 import type { ClusterPlace } from '../cluster-access.ts';
 import { KeptAliveApi } from '../kept-alive-api.ts';
 import type { ListWatchTiming } from '../list-watch.ts';
+import { pause } from '../pause.ts';
 import { fenced } from './fenced-api.ts';
 import { LeaderLease } from './leader-lease.ts';
 import type { LeaseTiming } from './leader-lease.ts';
@@ -95,11 +96,41 @@ export function openPlacement(options: PlacementOptions): Placement {
   };
 }
 
-/** The image that a Pod of ours runs: what a placeholder runs when nothing else is said. */
-export async function imageOfPod(api: ApiServer, namespace: string, name: string): Promise<string> {
-  const answer = await api.ask({ method: 'GET', path: `/api/v1/namespaces/${namespace}/pods/${name}` });
-  const image = textAt(answer.body, ['spec', 'containers', 0, 'image']);
-  if (isSuccess(answer) && image !== undefined) return image;
-  const message = `Pod ${namespace}/${name}, whose image placeholders are to have, cannot be read: ${sentenceOf(answer)}`;
-  throw new HypemanError('invalid', 'NoPlaceholderImage', message);
+/**
+ * The image of the Pod that this runs in: what placeholders run when nothing else is said. Waits for a server that
+ * cannot be reached. Throws `invalid` when the Pod cannot be read.
+ */
+export async function placeholderImage(
+  cluster: ClusterPlace,
+  pod: { readonly namespace: string; readonly name: string; readonly signal: AbortSignal },
+): Promise<string> {
+  const api = new KeptAliveApi(openClusterAccess(cluster));
+  try {
+    const answer = await askUntilAnswered(api, pod);
+    const image = textAt(answer.body, ['spec', 'containers', 0, 'image']);
+    if (isSuccess(answer) && image !== undefined) return image;
+    const message =
+      `Pod ${pod.namespace}/${pod.name}, whose image placeholders are to have, cannot be read: ` +
+      `${sentenceOf(answer)}; name an image with --placeholder-image`;
+    throw new HypemanError('invalid', 'NoPlaceholderImage', message);
+  } finally {
+    api.close();
+  }
+}
+
+const ANSWER_AGAIN_MS = 2_000;
+
+async function askUntilAnswered(
+  api: ApiServer,
+  { namespace, name, signal }: Parameters<typeof placeholderImage>[1],
+): Promise<Answer> {
+  const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
+  for (;;) {
+    try {
+      return await api.ask({ method: 'GET', path, signal });
+    } catch (error) {
+      if (signal.aborted) throw error;
+    }
+    await pause(ANSWER_AGAIN_MS, signal);
+  }
 }
