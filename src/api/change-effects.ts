@@ -52,6 +52,9 @@ export const CHANGE_EFFECTS: Readonly<Record<string, FieldChange>> = {
   nodeSelector: { effect: 'placement' },
   tolerations: { effect: 'placement' },
   affinity: { effect: 'placement' },
+  topologySpreadConstraints: { effect: 'placement' },
+  priorityClassName: { effect: 'placement' },
+  schedulerName: { effect: 'placement' },
 };
 
 /** From the mildest to the one that asks most of the user. */

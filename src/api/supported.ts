@@ -42,6 +42,9 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   { field: 'nodeSelector', source: 'directory', message: KUBERNETES_ONLY },
   { field: 'tolerations', source: 'directory', message: KUBERNETES_ONLY },
   { field: 'affinity', source: 'directory', message: KUBERNETES_ONLY },
+  { field: 'topologySpreadConstraints', source: 'directory', message: KUBERNETES_ONLY },
+  { field: 'priorityClassName', source: 'directory', message: KUBERNETES_ONLY },
+  { field: 'schedulerName', source: 'directory', message: KUBERNETES_ONLY },
 ];
 
 /** The fields that this version refuses whatever their value, from every source. */

@@ -11,6 +11,7 @@ import { addEgress } from './commands/egress.ts';
 import { addExec } from './commands/exec.ts';
 import { addGet } from './commands/get.ts';
 import { addLogs } from './commands/logs.ts';
+import { addPlacement } from './commands/placement.ts';
 import { addPlan } from './commands/plan.ts';
 import { addRun } from './commands/run.ts';
 import { addSetup } from './commands/setup.ts';
@@ -25,10 +26,10 @@ const RUN_DIR = '/run/hypeman';
 
 const COMMANDS = [
   ...[addRun, addGet, addDescribe, addLogs, addEgress, addExec, addCp, addWait, addValidate],
-  ...[addPlan, addConvert, addDoctor, addSetup, addVersion, addCompletion, addAtNode],
+  ...[addPlan, addConvert, addDoctor, addSetup, addPlacement, addVersion, addCompletion, addAtNode],
 ];
 /** What nobody far from the host can do: the kubectl plugin is without these. */
-const ON_THE_HOST = new Set([addRun, addPlan, addDoctor, addSetup, addCompletion, addAtNode]);
+const ON_THE_HOST = new Set([addRun, addPlan, addDoctor, addSetup, addPlacement, addCompletion, addAtNode]);
 
 /** The whole command line. Knows nothing of the process: all of that comes with the context. */
 export function buildProgram(context: CliContext): Command {

@@ -91,6 +91,9 @@ test.each<[string, Record<string, unknown>]>([
   ['spec.nodeSelector', { nodeSelector: { a: 'b' } }],
   ['spec.tolerations', { tolerations: [{ operator: 'Exists' }] }],
   ['spec.affinity', { affinity: { nodeAffinity: { a: 1 } } }],
+  ['spec.topologySpreadConstraints', { topologySpreadConstraints: [{ maxSkew: 1 }] }],
+  ['spec.priorityClassName', { priorityClassName: 'important' }],
+  ['spec.schedulerName', { schedulerName: 'second' }],
 ])('%s is refused and never ignored', (path, fields) => {
   expect(read(spec(fields)).some((text) => text.startsWith(`${path}: `))).toBe(true);
   expect(lenient.instance(spec(fields), { source: 'directory' })).toMatchObject({ is: 'good' });
