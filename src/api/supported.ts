@@ -23,7 +23,6 @@ const KUBERNETES_ONLY =
 
 /** What this version cannot do. Whoever brings a feature removes its row. */
 export const UNSUPPORTED: readonly Unsupported[] = [
-  { field: 'forkFrom', message: 'is not supported by this version: start from an image instead' },
   { field: 'devices', message: NOT_YET },
   { field: 'gpu.profile', message: NOT_YET },
   {
