@@ -82,7 +82,6 @@ test.each<[string, Record<string, unknown>, RegExp]>([
 });
 
 test.each<[string, Record<string, unknown>]>([
-  ['spec.hotplugSize', { hotplugSize: '1GB' }],
   ['spec.devices', { devices: ['l4'] }],
   ['spec.gpu.profile', { gpu: { profile: 'L40S-1Q' } }],
   ['spec.hypervisor', { hypervisor: 'firecracker' }],
