@@ -109,7 +109,7 @@ function lackOf(name: string, source: InstanceKey, found: DeclaredEnvironment | 
   if (found === undefined)
     return {
       reason: 'KeyMissing',
-      message: `${name} was a secret of ${source}, which is not declared any more: ${wayOut}`,
+      message: `${name} was a secret of ${source}, which is not declared here any more: ${wayOut}`,
     };
   if (found.is === 'missing')
     return {

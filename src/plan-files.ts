@@ -10,6 +10,7 @@ import { HypemanError } from './errors.ts';
 import { readBootId } from './host/processes.ts';
 import { openImageStore } from './images/open-image-store.ts';
 import type { Eyes } from './look/eyes.ts';
+import { inheritedWords } from './inherited-words.ts';
 import { openLook } from './look/look.ts';
 import { installationTag, keyOf } from './machine/ids.ts';
 import type { InstanceId, InstanceKey } from './machine/ids.ts';
@@ -21,6 +22,8 @@ import { foresee } from './plan/foresee.ts';
 import { isRecorded } from './plan/known.ts';
 import { pendingOf } from './plan/wishes.ts';
 import { resolveEnvironment } from './sources/environment.ts';
+import type { SecretLookup } from './sources/environment.ts';
+import { resolvePullSecrets } from './sources/pull-secrets.ts';
 import { openSnapshots } from './storage/open-snapshots.ts';
 import { located } from './sources/volume-archive.ts';
 import { openVolumes } from './storage/open-volumes.ts';
@@ -63,6 +66,7 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
   const driver = openDriver({ roots, accelerator: 'auto' }, bootId, () => undefined);
   const images = await openImageStore({ roots, sharedGid: SHARED_GID, onChange: () => undefined });
   const settings = { roots, nodeName: hostname(), defaultHypervisor: 'qemu' } as const;
+  const declarations = declarationsIn(claims, storage);
   return {
     ...bystanderEyes({
       ...{ roots, bootId },
@@ -79,7 +83,7 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
     }),
     addresses: openAddressPool(),
     images,
-    declarations: declarationsIn(claims, storage),
+    declarations: { ...declarations, ...inheritedWords(declarations, storage) },
     hostFacts: openFacts(settings, { qemu: driver }, bootId),
     tag: installationTag(stateDir),
     newSalt,
@@ -91,13 +95,18 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
 function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] {
   const claimOf = (key: InstanceKey): Claims[number] | undefined =>
     claims.find((claim) => claim.key === key && claim.says.is === 'instance');
+  const secretOf: SecretLookup = (secret) => {
+    const says = claims.find((other) => other.subject === `Secret/${secret}`)?.says;
+    return says?.is === 'secret' ? says.values : undefined;
+  };
   return {
     declared: (key) => {
       const says = claimOf(key)?.says;
-      if (says?.is !== 'instance') return { is: 'gone' };
       const record = storage.recordOf(key);
+      const uid = record?.uid ?? 'new';
       const generation = (record?.run?.applied.generation ?? 0) + 1;
-      return { is: 'wanted', uid: record?.uid ?? 'new', generation, instance: says.instance };
+      if (says?.is === 'instance') return { is: 'wanted', uid, generation, instance: says.instance };
+      return { is: 'held', uid, generation, refused: UNKNOWN_SOURCE };
     },
     volumes: {
       declared: (key) => {
@@ -106,14 +115,16 @@ function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] 
         return { is: 'wanted', volume: located(claim.says.volume, fileOf(claim)) };
       },
     },
+    pullSecretsOf: (key) => {
+      const says = claimOf(key)?.says;
+      if (says?.is !== 'instance') return Promise.resolve({ is: 'ready', configs: [] });
+      return Promise.resolve(resolvePullSecrets(says.instance, secretOf));
+    },
     environmentOf: async (key) => {
       const claim = claimOf(key);
-      if (claim?.says.is !== 'instance') return { is: 'ready', values: {} };
+      if (claim?.says.is !== 'instance') return { is: 'missing', ...UNKNOWN_SOURCE };
       return resolveEnvironment(claim.says.instance, fileOf(claim), {
-        secretOf: (secret) => {
-          const says = claims.find((other) => other.subject === `Secret/${secret}`)?.says;
-          return says?.is === 'secret' ? says.values : undefined;
-        },
+        secretOf,
       });
     },
   };
@@ -122,6 +133,12 @@ function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] 
 function fileOf({ place }: Claims[number]): string {
   return place.replace(/:\d+:\d+$/, '');
 }
+
+/** Whom a fork names may be declared elsewhere. */
+const UNKNOWN_SOURCE = {
+  reason: 'SourceLost',
+  message: 'it is declared in none of these files: name its file too',
+} as const;
 
 /** It may be declared elsewhere: a disk that is there will do. */
 const UNKNOWN_VOLUME = {

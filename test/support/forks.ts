@@ -93,6 +93,10 @@ export class ScriptedSource implements Source {
     return Promise.resolve(this.#environments.get(key) ?? unknown);
   }
 
+  pullSecretsOf(): Promise<{ readonly is: 'ready'; readonly configs: readonly Secret[] }> {
+    return Promise.resolve({ is: 'ready', configs: [] });
+  }
+
   lastStatus(): undefined {
     return undefined;
   }

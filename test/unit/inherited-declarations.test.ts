@@ -111,7 +111,7 @@ describe('a fork that was made', () => {
     await stage.fork('copy', 'base');
     stage.source.remove(BASE);
     expect(await stage.grantsOf(COPY)).toBe(
-      "credential TOKEN: TOKEN was a secret of default/base, which is not declared any more: give it a value in this Instance's env",
+      "credential TOKEN: TOKEN was a secret of default/base, which is not declared here any more: give it a value in this Instance's env",
     );
     stage.source.declare(aFork('copy', 'base', { env: secrets({ TOKEN: 'mine' }) }));
     expect(await stage.grantsOf(COPY)).toEqual(['mine']);
