@@ -94,14 +94,14 @@ async function secretsOf(
 ): Promise<Secrets> {
   const isThere = parts.merged.declared(source).is !== 'gone' && !asked.has(source);
   const found = isThere ? await environmentOf(parts, source, asked) : undefined;
-  const values: Record<string, Secret> = {};
-  const lacking: Record<string, Lack> = {};
+  const values = new Map<string, Secret>();
+  const lacking = new Map<string, Lack>();
   for (const name of names) {
     const value = found?.is === 'ready' && Object.hasOwn(found.values, name) ? found.values[name] : undefined;
-    if (value === undefined) lacking[name] = lackOf(name, source, found);
-    else values[name] = value;
+    if (value === undefined) lacking.set(name, lackOf(name, source, found));
+    else values.set(name, value);
   }
-  return { values, lacking };
+  return { values: Object.fromEntries(values), lacking: Object.fromEntries(lacking) };
 }
 
 function lackOf(name: string, source: InstanceKey, found: DeclaredEnvironment | undefined): Lack {

@@ -157,6 +157,21 @@ describe('a fork that was made', () => {
   });
 });
 
+test('a secret may have any name', async () => {
+  const stage = new InheritanceStage();
+  for (const name of ['__proto__', 'constructor']) {
+    const values = Object.fromEntries([[name, 'real']]);
+    stage.source.declare(
+      base(values, { ...MEDIATED, credentials: { KEY: { ...CREDENTIAL, sourceEnv: name } } }),
+    );
+    stage.source.declare(aFork('copy', 'base'));
+    await stage.fork('copy', 'base');
+    expect(await stage.grantsOf(COPY)).toEqual(['real']);
+    stage.source.remove(BASE);
+    expect(await stage.grantsOf(COPY)).toContain(`${name} was a secret of default/base`);
+  }
+});
+
 describe('a fork of a fork', () => {
   const LEAF = keyOf('default', 'leaf');
 

@@ -78,6 +78,15 @@ test.each(['OPENAI_KEY', 'constructor', '__proto__'])(
   },
 );
 
+test('a variable of which it is known why it has no value is told so', () => {
+  const lacking = { OPENAI_KEY: { reason: 'SecretNotFound', message: 'OPENAI_KEY went with its owner' } };
+  expect(fillPolicy(shapeOf({}), { is: 'ready', values: {}, lacking })).toEqual({
+    is: 'missing',
+    reason: 'SecretNotFound',
+    message: 'credential openai: OPENAI_KEY went with its owner',
+  });
+});
+
 test.each([
   ['a value', 'x'.repeat(LONGEST_VALUE + 1), '${value}'],
   ['a format', 'x', `${'y'.repeat(LONGEST_VALUE)}\${value}`],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { keyOf, snapshotId } from '../../../src/machine/ids.ts';
 import { readRecord, textOfRecord } from '../../../src/storage/record-text.ts';
 import { freshRecord } from '../../support/records.ts';
 
@@ -23,6 +24,10 @@ describe('a record on disk', () => {
       run: { startedAt: 5, hypervisor: 'qemu', applied: { generation: 2, fields: { vcpus: '2' } } },
       exit: { at: 6, code: 137, message: 'killed by signal 9 (KILL) - OOM' },
       stopping: { since: 7, because: 'Restart' },
+      fork: {
+        ...{ instance: keyOf('default', 'base'), askedAt: 1, source: id, base: snapshotId('b1') },
+        ...{ sourcePauseMs: 12.5, completedAt: 2 },
+      },
       restartedAt: '2026-01-01',
     });
     expect(readRecord(textOfRecord(full), id)).toEqual({ is: 'record', record: full });
@@ -41,6 +46,9 @@ describe('a record on disk', () => {
     [JSON.stringify({ ...record, uid: '', failures: -1 }), 'uid, failures'],
     [JSON.stringify({ ...record, identity: undefined }), 'identity.id'],
     [JSON.stringify({ ...record, run: { startedAt: 'yesterday' } }), 'run'],
+    [JSON.stringify({ ...record, fork: { instance: 'base' } }), 'fork'],
+    [JSON.stringify({ ...record, fork: { instance: 'default/base', base: '../images' } }), 'fork'],
+    [JSON.stringify({ ...record, fork: { instance: 'default/base', askedAt: 'now' } }), 'fork'],
     ...['', '{', '{}', 'null', '[1]', '[["data"]]', '[[1,"/mnt"]]'].map((volumes) => [
       withVolumes(volumes),
       'run',
