@@ -53,6 +53,8 @@ async function perform(hands: Hands, action: Action, signal: AbortSignal): Promi
       return startMachine(hands, action, signal);
     case 'grow-memory':
       return growMemory(hands, action, signal);
+    case 'throttle-disks':
+      return throttleDisks(hands, action, signal);
     case 'suspend-machine':
       return suspendMachine(hands, action, signal);
     case 'settle-standby':
@@ -128,6 +130,21 @@ async function growMemory(
     'transient',
     'HypervisorUnavailable',
     `this host has no driver for ${hypervisor} that adds memory to a machine that runs`,
+  );
+}
+
+async function throttleDisks(
+  hands: Hands,
+  { id, hypervisor, bytesPerSecond }: Extract<Action, { kind: 'throttle-disks' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const driver = driverOf(hands, hypervisor);
+  if (driver.throttleDisks !== undefined)
+    return driver.throttleDisks(refOf(hands, id), bytesPerSecond, signal);
+  throw new HypemanError(
+    'transient',
+    'HypervisorUnavailable',
+    `this host has no driver for ${hypervisor} that limits the disks of a machine that runs`,
   );
 }
 

@@ -28,7 +28,7 @@ export const CHANGE_EFFECTS: Readonly<Record<string, FieldChange>> = {
   size: { effect: 'restart', note: 'live: a raise that `hotplugSize` has room for' },
   hotplugSize: { effect: 'restart' },
   overlaySize: { effect: 'restart', note: 'grows, never shrinks' },
-  diskIoBps: { effect: 'restart', note: 'live where the hypervisor can' },
+  diskIoBps: { effect: 'restart', note: 'live where the hypervisor can, as QEMU' },
   'network.enabled': { effect: 'restart' },
   'network.bandwidthDownload': { effect: 'live' },
   'network.bandwidthUpload': { effect: 'live' },

@@ -1,3 +1,4 @@
+import { quantityText } from '../api/quantity.ts';
 import { unreachable } from '../errors.ts';
 import { pluggedBytes } from '../machine/hotplug.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -40,6 +41,10 @@ export function actionText(action: Action): string {
       return `suspend the machine and keep its ${sizeText(ramBytesOf(action.machine))} of memory`;
     case 'grow-memory':
       return `add memory to the machine, which runs on: ${sizeText(action.bytes)} in all`;
+    case 'throttle-disks':
+      return action.bytesPerSecond === 0
+        ? 'take the limit from the disks of the machine, which runs on'
+        : `limit the disks of the machine, which runs on, to ${quantityText('diskRate', action.bytesPerSecond)}`;
     case 'settle-standby':
       return 'put the memory on disk, where it outlives the host going down';
     case 'restore-machine':

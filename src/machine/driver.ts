@@ -42,6 +42,11 @@ export type Driver = {
    * the VMM says, and nothing is plugged in then. Absent: no memory can be added to a running machine.
    */
   growMemory?(machine: Machine, bytes: number, signal: AbortSignal): Promise<void>;
+  /**
+   * From now on its disks take so many bytes per second, 0 for no limit. Throws `CannotThrottle`, or what the VMM says.
+   * Absent: it takes another start.
+   */
+  throttleDisks?(ref: MachineRef, bytesPerSecond: number, signal: AbortSignal): Promise<void>;
   /** Absent: this hypervisor keeps no memory. */
   readonly memory?: MemoryKeeper;
   /** Lets go of connections; machines run on. */

@@ -18,7 +18,6 @@ export type MachineDisk = {
   readonly serial: string;
   readonly path: string;
   readonly readonly: boolean;
-  readonly bytesPerSecond?: number;
 };
 
 export type MachineNic = { readonly tap: TapName; readonly mac: string };
@@ -42,6 +41,8 @@ export type Machine = {
   readonly initrd: readonly string[];
   readonly cmdline: string;
   readonly disks: readonly MachineDisk[];
+  /** Limit for reading and writing all of them, taken together; absent: none. */
+  readonly diskBytesPerSecond?: number;
   readonly nic?: MachineNic;
   readonly owner: Owner;
   readonly paths: InstancePaths;
@@ -62,11 +63,14 @@ export type MachineEnd = 'guest-shutdown' | 'guest-reset' | 'guest-panicked' | '
 /** Memory that is plugged in; absent: none. */
 export type Plugged = { readonly dimms?: readonly Dimm[] };
 
+/** The limit of its disks that is in force, 0 for none; absent: it cannot be changed while the machine is there. */
+export type DiskLimit = { readonly diskBytesPerSecond?: number };
+
 /** What a hypervisor says of one machine. Unreachable is `unknown`, never `absent`. */
 export type MachineState =
   | { readonly state: 'absent'; readonly ended?: MachineEnd }
   | { readonly state: 'created'; readonly process: ProcessIdentity }
-  | ({ readonly state: 'running'; readonly process: ProcessIdentity } & Plugged)
-  | ({ readonly state: 'paused'; readonly process: ProcessIdentity } & Plugged)
+  | ({ readonly state: 'running'; readonly process: ProcessIdentity } & Plugged & DiskLimit)
+  | ({ readonly state: 'paused'; readonly process: ProcessIdentity } & Plugged & DiskLimit)
   | { readonly state: 'shutdown'; readonly process: ProcessIdentity }
   | { readonly state: 'unknown'; readonly process: ProcessIdentity; readonly error: string };

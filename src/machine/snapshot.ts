@@ -54,7 +54,7 @@ export type SnapshotState =
 export type Abilities = {
   readonly standby: boolean;
   readonly fork: boolean;
-  /** `MachineDisk.bytesPerSecond` is kept. */
+  /** The limit of its disks can be changed while a machine runs. */
   readonly diskThrottle: boolean;
   /** Memory can be added to a running machine. */
   readonly memoryHotplug: boolean;

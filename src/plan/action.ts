@@ -63,6 +63,13 @@ export type Action =
       readonly machine: Machine;
       readonly bytes: number;
     }
+  /** The limit of all its disks together, 0 for none, its programs running on. */
+  | {
+      readonly kind: 'throttle-disks';
+      readonly id: InstanceId;
+      readonly hypervisor: Hypervisor;
+      readonly bytesPerSecond: number;
+    }
   /** Forces the memory to disk, so that it outlives the host's going down. */
   | { readonly kind: 'settle-standby'; readonly id: InstanceId; readonly base?: SnapshotId }
   /** From its own standby; with `base`, as a fork from that. */

@@ -65,7 +65,9 @@ export function afterAction(world: World, action: Action): World {
     case 'write-boot':
       return { ...world, boot: { state: 'ready', fields: action.fields } };
     case 'start-machine':
-      return startedFrom(world);
+      return startedFrom(world, action);
+    case 'throttle-disks':
+      return { ...world, machine: throttledTo(world, action) };
     case 'suspend-machine':
       return {
         ...world,
@@ -104,16 +106,33 @@ export function afterAction(world: World, action: Action): World {
 }
 
 /** With what was plugged in before. */
-function restoredFrom(world: World, { machine: { hotplug } }: Restoring): World {
+function restoredFrom(world: World, action: Restoring): World {
+  const { hotplug } = action.machine;
   const plugged = hotplug === undefined || hotplug.dimms.length === 0 ? {} : { dimms: hotplug.dimms };
-  return { ...startedFrom(world), machine: { state: 'running', process: NOBODY, ...plugged } };
+  const started = startedFrom(world, action);
+  return { ...started, machine: { ...started.machine, ...plugged } };
 }
 
 type Restoring = Extract<Action, { kind: 'restore-machine' }>;
 
-function startedFrom(world: World): World {
-  return { ...world, machine: { state: 'running', process: NOBODY }, guest: { state: 'silent' } };
+function startedFrom(
+  world: World,
+  { hypervisor, machine: { diskBytesPerSecond = 0 } }: Restoring | Starting,
+): World & { readonly machine: Running } {
+  const isAble = world.host.drivers[hypervisor]?.abilities?.diskThrottle === true;
+  const limit = isAble ? { diskBytesPerSecond } : {};
+  return { ...world, machine: { state: 'running', process: NOBODY, ...limit }, guest: { state: 'silent' } };
 }
+
+type Running = Extract<MachineState, { state: 'running' }>;
+type Starting = Extract<Action, { kind: 'start-machine' }>;
+
+function throttledTo({ machine }: World, { bytesPerSecond }: Throttling): MachineState {
+  if (machine.state !== 'running' && machine.state !== 'paused') return machine;
+  return { ...machine, diskBytesPerSecond: bytesPerSecond };
+}
+
+type Throttling = Extract<Action, { kind: 'throttle-disks' }>;
 
 /** As one more block; where the guest sees it, only the hypervisor knows. */
 function grownTo({ machine }: World, { machine: wanted, bytes }: Growing): MachineState {

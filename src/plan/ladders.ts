@@ -4,6 +4,7 @@ import { credentialsKnown, environmentKnown, programKnown } from './rungs/start-
 import { authorityOffered, authorityTrusted } from './rungs/trust.ts';
 import { credentialsRecorded } from './rungs/credentials.ts';
 import { exitRecorded, poweredOff } from './rungs/exit.ts';
+import { disksThrottled } from './rungs/disk-limit.ts';
 import { driverAvailable, kernelPresent, ownDriverAvailable, toolsPresent } from './rungs/host-ready.ts';
 import { imagePinned, imageReady, imageRepinned } from './rungs/image.ts';
 import { kill, stopFinished } from './rungs/stop.ts';
@@ -99,6 +100,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     tapGuarded,
     policyDropped,
     tapShaped,
+    disksThrottled,
     credentialsRecorded,
     forkIdentified,
     guestReleased,

@@ -38,7 +38,8 @@ export function machineApplied(world: RunWorld): Machine {
       memoryBytes: Number(fields.size),
       hotplugBytes: Number(fields.hotplugSize ?? 0),
       dimms: dimmsSeen(world),
-      diskBps: fields.diskIoBps === undefined ? undefined : Number(fields.diskIoBps),
+      // Of the spec: whoever goes on is given what is wanted now.
+      diskBps: world.desired.instance.spec.diskBps,
       isNetworked: fields[NETWORK_FIELD] === 'true',
       mounts: mountsApplied(fields),
     }),
@@ -71,16 +72,16 @@ function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Buil
   const { id, tap, mac, owner } = record.identity;
   const { vcpus, memoryBytes, hotplugBytes, dimms, diskBps, isNetworked } = build;
   const paths = pathsFor(host.roots, id);
-  const limit = diskBps === undefined ? {} : { bytesPerSecond: diskBps };
   const disks: readonly MachineDisk[] = [
-    { serial: 'root', path: image.rootDisk, readonly: true, ...limit },
-    { serial: 'overlay', path: paths.overlay, readonly: false, ...limit },
-    ...volumeDisks(world, build.mounts, paths).map((disk) => ({ ...disk, ...limit })),
+    { serial: 'root', path: image.rootDisk, readonly: true },
+    { serial: 'overlay', path: paths.overlay, readonly: false },
+    ...volumeDisks(world, build.mounts, paths),
   ];
   // A guest that goes on has its kernel already: one that is missing keeps nobody in standby.
   const kernel = host.kernel.state === 'ready' ? host.kernel : { path: '', cmdline: '' };
   return {
     ...{ id, vcpus, memoryBytes, disks, owner, paths },
+    ...(diskBps === undefined ? {} : { diskBytesPerSecond: diskBps }),
     ...(hotplugBytes > 0 ? { hotplug: { bytes: hotplugBytes, dimms } } : {}),
     kernel: kernel.path,
     // The boot archive has the base archive in it: hypervisors take one file.

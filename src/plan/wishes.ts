@@ -2,7 +2,7 @@ import type { Hypervisor } from '../machine/machine.ts';
 import type { Fields, InstanceRecord } from '../machine/record.ts';
 import { ENV_FIELD_PREFIX, environmentFields, fieldsOf, NETWORK_FIELD, pendingFields } from './fields.ts';
 import { memoryInEffect } from './memory.ts';
-import { hasMachine } from './suspended.ts';
+import { hasMachine, isSuspended } from './suspended.ts';
 import type { KnownWorld, RecordedWorld } from './world.ts';
 
 /** The annotation that restarts when its value changes, as `kubectl rollout restart` does. */
@@ -69,10 +69,24 @@ export function changesAtRestart(world: RecordedWorld): readonly string[] {
   return run === undefined ? [] : pendingFields(fieldsInEffect(world, run), fieldsAtStart(world));
 }
 
-/** What the machine of a run was started with, and the memory that it got since. */
-export function fieldsInEffect(world: KnownWorld, run: NonNullable<InstanceRecord['run']>): Fields {
-  const { fields } = run.applied;
-  return fields.size === undefined ? fields : { ...fields, size: String(memoryInEffect(world, run)) };
+/** What the machine of a run was started with, and what changed under it since: its memory, the limit of its disks. */
+export function fieldsInEffect(world: RecordedWorld, run: NonNullable<InstanceRecord['run']>): Fields {
+  const { diskIoBps, ...fields } = run.applied.fields;
+  const limit = diskLimitInEffect(world, diskIoBps);
+  return {
+    ...fields,
+    ...(fields.size === undefined ? {} : { size: String(memoryInEffect(world, run)) }),
+    ...(limit === undefined ? {} : { diskIoBps: limit }),
+  };
+}
+
+/** As the machine tells it; one that is to go on from its memory does so with what is wanted now. */
+function diskLimitInEffect(world: RecordedWorld, atStart: string | undefined): string | undefined {
+  const { machine, desired } = world;
+  if (isSuspended(world)) return desired.instance.spec.diskBps?.toString();
+  const isSeen = machine.state === 'running' || machine.state === 'paused';
+  if (!isSeen || machine.diskBytesPerSecond === undefined) return atStart;
+  return machine.diskBytesPerSecond === 0 ? undefined : String(machine.diskBytesPerSecond);
 }
 
 /** The spec names another image than the pinned one. */

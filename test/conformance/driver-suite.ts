@@ -91,6 +91,27 @@ export function describeDriver(name: string, open: () => Promise<DriverStage>): 
       await kill(machine);
     });
 
+    test('the limit of its disks is what it was started with, until it is set anew', async () => {
+      const machine = { ...(await stage.machine()), diskBytesPerSecond: 1024 * 1024 };
+      const limit = async (): Promise<unknown> => {
+        const state = await look(machine);
+        return state.state === 'running' ? state.diskBytesPerSecond : state;
+      };
+      await start(machine);
+      if (stage.driver().throttleDisks === undefined) return;
+      expect(await limit()).toBe(1024 * 1024);
+      await stage.driver().throttleDisks?.(machine, 2 * 1024 * 1024, signal);
+      expect(await limit()).toBe(2 * 1024 * 1024);
+      await stage.restartController();
+      expect(await limit()).toBe(2 * 1024 * 1024);
+      await stage.driver().throttleDisks?.(machine, 0, signal);
+      expect(await limit()).toBe(0);
+      await kill(machine);
+      await expect(stage.driver().throttleDisks?.(machine, 1, signal)).rejects.toMatchObject({
+        reason: 'CannotThrottle',
+      });
+    });
+
     test('a killed machine is absent, without a reason of its own and without a trace', async () => {
       const machine = await stage.machine();
       await start(machine);

@@ -39,7 +39,7 @@ const spec = fc
     image: fc.constantFrom(...IMAGES),
     vcpus: fc.constantFrom(1, 2),
     ...anyMemorySize,
-    overlayBytes: size,
+    ...{ overlayBytes: size, diskBps: fc.constantFrom(undefined, 2 ** 20) },
     restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
     updatePolicy: fc.constantFrom('OnRestart', 'Restart', 'Recreate'),
     state: fc.constantFrom('Running', 'Running', 'Running', 'Standby', 'Standby', 'Stopped'),
@@ -171,6 +171,7 @@ const machine: fc.Arbitrary<MachineState> = fc.oneof(
   fc.record({
     state: fc.constantFrom('running', 'created', 'paused', 'shutdown'),
     process,
+    diskBytesPerSecond: fc.constantFrom(0, 2 ** 20),
   }) as fc.Arbitrary<MachineState>,
   { weight: 2, arbitrary: fc.constant(RUNNING) },
   grown,

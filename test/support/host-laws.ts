@@ -81,6 +81,8 @@ function lawsFor(world: World, action: Action): readonly Law[] {
       return suspendLaws(world, action);
     case 'grow-memory':
       return growthLaws(world, action);
+    case 'throttle-disks':
+      return throttleLaws(world, action);
     case 'settle-standby':
       return settleLaws(world);
     case 'restore-machine':
@@ -129,6 +131,19 @@ function startLaws(world: World, { machine }: Extract<Action, { kind: 'start-mac
     ...mountLaws(world, machine, isResume),
     [image.state === 'ready', 'no vCPU runs before its image'],
     [run !== undefined, 'no vCPU runs that is not on record'],
+  ];
+}
+
+function throttleLaws(
+  { machine, host }: World,
+  { hypervisor, bytesPerSecond }: Extract<Action, { kind: 'throttle-disks' }>,
+): readonly Law[] {
+  const isThere = machine.state === 'running' || machine.state === 'paused';
+  const limit = isThere ? machine.diskBytesPerSecond : undefined;
+  const isAble = host.drivers[hypervisor]?.abilities?.diskThrottle === true;
+  return [
+    [limit !== undefined && isAble, 'no driver is asked for what it cannot do'],
+    [limit !== bytesPerSecond, 'no limit is set that is in force'],
   ];
 }
 

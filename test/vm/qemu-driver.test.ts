@@ -167,9 +167,9 @@ describe('a VMM of QEMU', () => {
     }
     const disks = [
       { serial: 'root', path: image, readonly: true },
-      { serial: 'overlay', path: disk, readonly: false, bytesPerSecond: 1024 * 1024 },
+      { serial: 'overlay', path: disk, readonly: false },
     ];
-    await start({ ...first, disks });
+    await start({ ...first, disks, diskBytesPerSecond: 1024 * 1024 });
     const second = await stage.machineWith({ disks });
     await expect(stage.driver().start(second, signal)).rejects.toMatchObject({ reason: 'DiskInUse' });
     expect(await stage.tracesOf(second)).toEqual([]);

@@ -52,6 +52,12 @@ export function openFakeDriver({ world, onChange, name = 'qemu' }: FakeDriverOpt
       const refusal = growIn(world, machine, bytes);
       return refusal === undefined ? Promise.resolve() : Promise.reject(refusal);
     },
+    throttleDisks: ({ id }, diskBytesPerSecond) => {
+      const vmm = world.vmms.get(id);
+      if (vmm?.answers !== true) return Promise.reject(cannotThrottle(id));
+      vmm.machine = { ...vmm.machine, diskBytesPerSecond };
+      return Promise.resolve();
+    },
     memory: fakeMemoryKeeper(world),
     close: () => {
       world.listeners.delete(listener);
@@ -65,8 +71,10 @@ function stateIn(world: FakeWorld, id: InstanceId, ended: MachineEnd | undefined
   if (vmm === undefined) return { state: 'absent', ...(ended === undefined ? {} : { ended }) };
   if (!vmm.answers) return { state: 'unknown', process: vmm.process, error: 'the fake VMM does not answer' };
   const dimms = vmm.machine.hotplug?.dimms ?? [];
-  const isUp = vmm.status === 'running' || vmm.status === 'paused';
-  return { state: vmm.status, process: vmm.process, ...(isUp && dimms.length > 0 ? { dimms } : {}) };
+  if (vmm.status !== 'running' && vmm.status !== 'paused') return { state: vmm.status, process: vmm.process };
+  const { diskBytesPerSecond = 0 } = vmm.machine;
+  const plugged = dimms.length > 0 ? { dimms } : {};
+  return { state: vmm.status, process: vmm.process, ...plugged, diskBytesPerSecond };
 }
 
 function growIn(world: FakeWorld, { id, memoryBytes }: Machine, bytes: number): HypemanError | undefined {
@@ -82,6 +90,10 @@ function growIn(world: FakeWorld, { id, memoryBytes }: Machine, bytes: number): 
   const dimm = { slot: hotplug.dimms.length, address: memoryBytes + plugged, bytes: missing };
   vmm.machine = { ...vmm.machine, hotplug: { ...hotplug, dimms: [...hotplug.dimms, dimm] } };
   return undefined;
+}
+
+function cannotThrottle(id: InstanceId): HypemanError {
+  return new HypemanError('transient', 'CannotThrottle', `the disks of ${id} take no limit: it does not run`);
 }
 
 function startIn(world: FakeWorld, machine: Machine): HypemanError | undefined {

@@ -8,6 +8,7 @@ import { QemuInstallation } from './installation.ts';
 import type { InstallationOptions } from './installation.ts';
 import { restore } from './restore.ts';
 import { suspend } from './suspend.ts';
+import { throttleDisks } from './throttle.ts';
 
 import { Vmms } from './vmms.ts';
 
@@ -39,6 +40,7 @@ export function openQemuDriver(options: QemuOptions): Driver {
     kill: (ref) => inTurn(ref.id, () => vmms.kill(ref)),
     growMemory: (machine, bytes, signal) =>
       inTurn(machine.id, () => growMemory(vmms, { machine, bytes }, signal)),
+    throttleDisks: (ref, bytesPerSecond) => inTurn(ref.id, () => throttleDisks(vmms, ref, bytesPerSecond)),
     memory: {
       suspend: (machine, signal) => inTurn(machine.id, () => suspend(house, machine, signal)),
       restore: (machine, from, signal) => inTurn(machine.id, () => restore(house, { machine, from }, signal)),

@@ -1,8 +1,9 @@
 import { HypemanError, messageOf } from '../../errors.ts';
 import { connectUnix } from '../../host/unix-socket.ts';
 import type { Dimm } from '../../machine/hotplug.ts';
-import type { MachineEnd, MachineState, Plugged, ProcessIdentity } from '../../machine/machine.ts';
+import type { DiskLimit, MachineEnd, MachineState, Plugged, ProcessIdentity } from '../../machine/machine.ts';
 import { ANSWER_WITHIN_MS, within } from './deadline.ts';
+import { diskLimitOf } from './disk-limit.ts';
 import { dimmsIn } from './dimms.ts';
 import { asFields } from './fields.ts';
 import type { Fields } from './fields.ts';
@@ -30,6 +31,8 @@ export class Session {
   #status: Promise<string> | undefined;
   /** As last told: nothing but a growth, or the guest giving some back, changes it. */
   #dimms: Promise<readonly Dimm[]> | undefined;
+  /** As last told: nothing but us changes it. */
+  #diskLimit: Promise<number | undefined> | undefined;
   #end: MachineEnd | undefined;
   #isLetGo = false;
 
@@ -52,7 +55,7 @@ export class Session {
       if (state === undefined)
         return { state: 'unknown', process: this.identity, error: `QEMU reports the state ${status}` };
       if (state !== 'running' && state !== 'paused') return { state, process: this.identity };
-      return { state, process: this.identity, ...(await this.#plugged()) };
+      return { state, process: this.identity, ...(await this.#plugged()), ...(await this.#limited()) };
     } catch (error) {
       if (this.#end !== undefined) return { state: 'shutdown', process: this.identity };
       return { state: 'unknown', process: this.identity, error: `QEMU does not answer: ${messageOf(error)}` };
@@ -88,6 +91,11 @@ export class Session {
     this.#dimms = undefined;
   }
 
+  /** It is set: what was told of it is old. */
+  forgetDiskLimit(): void {
+    this.#diskLimit = undefined;
+  }
+
   /** Closes the connection; nothing is told any more. */
   letGo(): void {
     this.#isLetGo = true;
@@ -97,6 +105,18 @@ export class Session {
   async #plugged(): Promise<Plugged> {
     const dimms = await this.dimms();
     return dimms.length === 0 ? {} : { dimms };
+  }
+
+  async #limited(): Promise<DiskLimit> {
+    if (this.#diskLimit === undefined) {
+      const asking = diskLimitOf((command, options) => this.execute(command, options));
+      this.#diskLimit = asking;
+      asking.catch(() => {
+        if (this.#diskLimit === asking) this.#diskLimit = undefined;
+      });
+    }
+    const diskBytesPerSecond = await this.#diskLimit;
+    return diskBytesPerSecond === undefined ? {} : { diskBytesPerSecond };
   }
 
   async #ask(): Promise<string> {

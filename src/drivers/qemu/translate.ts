@@ -35,6 +35,7 @@ export function argvFor(machine: Machine, facts: QemuFacts, origin: Origin = 'bo
     ...(hasMemoryFile(machine, origin) ? memoryArguments(machine, facts, origin) : []),
     ...confinementArguments,
     ...channelArguments(machine.paths),
+    ...limitArguments(machine),
     ...machine.disks.flatMap(diskArguments),
     ...(machine.nic === undefined ? [] : nicArguments(machine.nic)),
     ...(origin === 'boot' ? bootArguments(machine) : incomingArguments(machine.paths)),
@@ -180,6 +181,14 @@ function channelArguments(paths: InstancePaths): readonly string[] {
   ];
 }
 
+/** The group of all disks: there without a limit too, so that one can be set while the machine runs. */
+export const DISK_LIMIT = 'disk-limit';
+
+function limitArguments({ diskBytesPerSecond = 0 }: Machine): readonly string[] {
+  const limits = { 'bps-total': diskBytesPerSecond };
+  return ['-object', JSON.stringify({ 'qom-type': 'throttle-group', id: DISK_LIMIT, limits })];
+}
+
 /**
  * Disks go through the host's page cache: what instances share is in memory once, a file on any
  * filesystem will do, and the guest's flushes still reach the disk (cache=writeback, the default).
@@ -188,7 +197,6 @@ function channelArguments(paths: InstancePaths): readonly string[] {
  */
 function diskArguments(disk: MachineDisk, index: number): readonly string[] {
   const node = `disk${index}`;
-  const limit = `limit${index}`;
   const raw = {
     driver: 'raw',
     'read-only': disk.readonly,
@@ -203,18 +211,15 @@ function diskArguments(disk: MachineDisk, index: number): readonly string[] {
     },
   };
   const device = ['-device', `virtio-blk-pci,id=vd${index},drive=${node},serial=${keyval(disk.serial)}`];
-  if (disk.bytesPerSecond === undefined)
-    return ['-blockdev', JSON.stringify({ 'node-name': node, ...raw }), ...device];
-  const group = { 'qom-type': 'throttle-group', id: limit, limits: { 'bps-total': disk.bytesPerSecond } };
   const throttled = {
     'node-name': node,
     driver: 'throttle',
-    'throttle-group': limit,
+    'throttle-group': DISK_LIMIT,
     'read-only': disk.readonly,
     discard: raw.discard,
     file: raw,
   };
-  return ['-object', JSON.stringify(group), '-blockdev', JSON.stringify(throttled), ...device];
+  return ['-blockdev', JSON.stringify(throttled), ...device];
 }
 
 /** The tap exists already and belongs to the VMM's user. No vhost: its device is root's alone. */

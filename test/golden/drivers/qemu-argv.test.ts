@@ -21,11 +21,9 @@ const machine: Machine = {
   cmdline: 'console=ttyS0 panic=1 quiet',
   disks: [
     { serial: 'root', path: '/var/lib/hypeman/images/sha256-ab/root.erofs', readonly: true },
-    {
-      ...{ serial: 'overlay', path: `/var/lib/hypeman/instances/${id}/overlay.img`, readonly: false },
-      bytesPerSecond: 104857600,
-    },
+    { serial: 'overlay', path: `/var/lib/hypeman/instances/${id}/overlay.img`, readonly: false },
   ],
+  diskBytesPerSecond: 104857600,
   nic: { tap: tapNameFor(id, 'ab12'), mac: '02:00:0a:64:00:05' },
   paths: pathsFor({ state: '/var/lib/hypeman', run: '/run/hypeman' }, id),
 };
