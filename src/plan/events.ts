@@ -70,6 +70,15 @@ const suspended: Change = (before, after) =>
     ? normal('Suspended', 'in standby: the memory of the guest is kept on disk')
     : undefined;
 
+/** While it runs: a start with another size tells no more of it than of anything else. */
+const grown: Change = (before, after) => {
+  const isLive =
+    before.state === 'Running' && after.state === 'Running' && before.startedAt === after.startedAt;
+  return isLive && after.size !== undefined && after.size !== before.size
+    ? normal('MemoryAdded', `the guest has ${after.size} of memory now, and runs on`)
+    : undefined;
+};
+
 /** What a user asked for, and is told of all the same. */
 const memoryDiscarded: Change = (before, after) =>
   before.hasSnapshot === true && after.hasSnapshot === false && after.state === 'Stopped'
@@ -98,7 +107,7 @@ const progress: Change = (before, after) => {
 /** Steps that another event tells better, or nobody needs to hear of. */
 const UNEVENTFUL = new Set([
   ...['Creating', 'Preparing', 'Starting', 'Booting', 'Exited', 'Ended', 'Suspending', 'Restoring'],
-  ...['Pending', 'ProxyUnavailable', 'Forking'],
+  ...['Pending', 'ProxyUnavailable', 'Forking', 'Growing'],
 ]);
 const BUSINESS = new Set(['ImagePull', 'ImageChanged', 'Stopping', 'Restarting', 'Deleting']);
 
@@ -112,6 +121,7 @@ const stalled: Change = (before, after) => {
 const pending: Change = (before, after) => {
   const now = conditionOf(after, 'UpToDate');
   if (now?.status !== 'False' || now.message === conditionOf(before, 'UpToDate')?.message) return undefined;
+  if (UNEVENTFUL.has(now.reason)) return undefined;
   return normal(now.reason, now.message);
 };
 
@@ -151,6 +161,7 @@ const CHANGES: readonly Change[] = [
   forked,
   programStarted,
   suspended,
+  grown,
   enforcement,
   rotated,
   stalled,
