@@ -62,6 +62,7 @@ export function openController(parts: Parts, settings: ControllerSettings, log: 
   const hands: Hands = {
     ...workshops,
     environmentOf: (key) => source.environmentOf(key),
+    pullSecretsOf: (key) => source.pullSecretsOf(key),
     baseInitrd: () => baseInitrdOf(workshops.hostFacts),
     forkTroubles: new Map(),
     inheritanceFrom,

@@ -22,6 +22,7 @@ export function reportsInTurn(source: Source): SharedSource {
       keys: () => source.keys(),
       declared: (key) => source.declared(key),
       environmentOf: (key) => source.environmentOf(key),
+      pullSecretsOf: (key) => source.pullSecretsOf(key),
       ...(source.volumes === undefined ? {} : { volumes: source.volumes }),
       lastStatus: (key) => source.lastStatus(key),
       report: (key, status, events) => inTurn(key, () => source.report(key, status, events)),

@@ -7,6 +7,7 @@ import { pathsFor } from '../machine/paths.ts';
 import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
 import { cloneDisks, freezeDisks, freezeMachine, identifyGuest, keepInheritance } from './fork.ts';
+import { pullImage } from './pull-image.ts';
 import { putPolicy } from './put-policy.ts';
 import { refreshGuest, restoreMachine, suspendMachine } from './standby.ts';
 import { handOverVolumes } from './hand-over-volumes.ts';
@@ -25,8 +26,7 @@ async function perform(hands: Hands, action: Action, signal: AbortSignal): Promi
     case 'write-record':
       return hands.volumes.claim(action.record, () => hands.storage.writeRecord(action.record));
     case 'pull-image':
-      hands.images.pull(action);
-      return;
+      return pullImage(hands, action);
     case 'create-overlay':
       return hands.storage.createOverlay(action.id, action.bytes, action.owner);
     case 'grow-overlay':

@@ -8,6 +8,7 @@ import type { InstanceKey } from '../machine/ids.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { AddressPool, Network } from '../network/network.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import type { PullSecrets } from '../secrets/pull-secrets.ts';
 import type { Snapshots } from '../storage/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Volumes } from '../storage/volumes.ts';
@@ -21,6 +22,7 @@ export type InheritanceFound =
 export type Hands = {
   /** The values that a boot archive is written with. */
   readonly environmentOf: (key: InstanceKey) => Promise<DeclaredEnvironment>;
+  readonly pullSecretsOf: (key: InstanceKey) => Promise<PullSecrets>;
   readonly storage: Storage;
   readonly snapshots: Omit<Snapshots, 'standby' | 'base' | 'bases' | 'cloneMethod'>;
   /** What a fork of this instance takes from its declaration. */

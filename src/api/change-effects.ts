@@ -16,6 +16,7 @@ export type FieldChange = {
 export const CHANGE_EFFECTS: Readonly<Record<string, FieldChange>> = {
   image: { effect: 'recreate' },
   forkFrom: { effect: 'immutable' },
+  imagePullSecrets: { effect: 'live', note: 'asked for when an image is pulled' },
   entrypoint: { effect: 'restart' },
   cmd: { effect: 'restart' },
   env: { effect: 'restart', note: 'live for a key that a credential names as its source' },

@@ -12,6 +12,7 @@ export type DeclaredSpec = {
     readonly fromRunning?: boolean;
     readonly credentials?: 'Inherit' | 'None';
   };
+  readonly imagePullSecrets?: readonly { readonly name: string }[];
   readonly entrypoint?: readonly string[];
   readonly cmd?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;

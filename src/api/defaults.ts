@@ -34,6 +34,7 @@ export const DEFAULTS = {
 export function specOf(declared: DeclaredSpec): InstanceSpec {
   return {
     ...originOf(declared),
+    imagePullSecrets: (declared.imagePullSecrets ?? []).map(({ name }) => name),
     ...programOf(declared),
     ...sizesOf(declared),
     credentials: mapped(declared.credentials, credentialOf),

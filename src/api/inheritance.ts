@@ -4,7 +4,10 @@ import type { Instance, InstanceSpec, RunState } from './instance.ts';
 /** What a fork takes over from its source, as it was declared at that time: kept, for the source may go at once. */
 export type Inheritance = {
   /** `state` is the source's own at that time, and what a fork without one is to be in. */
-  readonly spec: Omit<InstanceSpec, 'forkFrom' | 'env' | 'envFrom' | 'silent' | 'withheld'>;
+  readonly spec: Omit<
+    InstanceSpec,
+    'forkFrom' | 'imagePullSecrets' | 'env' | 'envFrom' | 'silent' | 'withheld'
+  >;
   /** The plain part of its environment, whatever it came from. No source of a credential is in it. */
   readonly env: Readonly<Record<string, Secret>>;
   /** The sources of its credentials: their values are asked of it for as long as it is declared, and never kept. */
@@ -24,6 +27,7 @@ export function inheritanceOf(
 
 const OWN: ReadonlySet<string> = new Set([
   'forkFrom',
+  'imagePullSecrets',
   'env',
   'envFrom',
   'silent',

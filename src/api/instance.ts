@@ -46,6 +46,8 @@ export type InstanceSpec = {
     readonly fromRunning: boolean;
     readonly credentials: 'Inherit' | 'None';
   };
+  /** Secrets of the same namespace with credentials for the registry of the image. */
+  readonly imagePullSecrets: readonly string[];
   readonly entrypoint?: readonly string[];
   readonly cmd?: readonly string[];
   /** Every value is treated as a secret: the spec cannot tell which ones are. */
@@ -79,7 +81,10 @@ export type InstanceSpec = {
 
 /** What a fork takes from its source when it says nothing of it. */
 export type SilentField =
-  | Exclude<keyof InstanceSpec, 'forkFrom' | 'env' | 'envFrom' | 'credentials' | 'network' | 'silent' | 'withheld'>
+  | Exclude<
+      keyof InstanceSpec,
+      'forkFrom' | 'imagePullSecrets' | 'env' | 'envFrom' | 'credentials' | 'network' | 'silent' | 'withheld'
+    >
   | 'network.enabled'
   | 'network.downloadBps'
   | 'network.uploadBps'

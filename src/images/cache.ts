@@ -50,17 +50,28 @@ export async function openCache(roots: Roots, sharedGid: number): Promise<Cache>
     await rename(pathOf(digest), gone);
     await removeTree(gone);
   };
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work, work);
+    last = turn;
+    return turn;
+  };
   return {
     directory,
     find: (digest) => findImage(digest, pathOf(digest)),
     install: async (image, room) => {
       const bytes = await prepare(image, room, sharedGid);
-      // In the way is at most a damaged one: `find` would have found a whole one.
-      await remove(image.digest);
-      await rename(room, pathOf(image.digest));
-      await syncDirectory(directory);
       const { digest, config } = image;
-      return { digest, config, rootDisk: `${pathOf(digest)}/${ROOT_DISK}`, rootDiskBytes: bytes };
+      return inTurn(async () => {
+        // Fetched by two who showed different credentials: whatever runs from the first one goes on with it.
+        const there = await findImage(digest, pathOf(digest));
+        if (there !== undefined) return there;
+        // In the way is at most a damaged one.
+        await remove(digest);
+        await rename(room, pathOf(digest));
+        await syncDirectory(directory);
+        return { digest, config, rootDisk: `${pathOf(digest)}/${ROOT_DISK}`, rootDiskBytes: bytes };
+      });
     },
     touch: async (digest, at) => {
       if ((await statIfThere(pathOf(digest))) !== undefined)

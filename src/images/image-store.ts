@@ -1,7 +1,16 @@
 import type { ImageState } from '../machine/image.ts';
+import type { Secret } from '../secrets/secret.ts';
 
 /** Which image, and once pinned, which exact content. */
-export type ImageQuery = { readonly reference: string; readonly digest?: string };
+export type ImageQuery = {
+  readonly reference: string;
+  readonly digest?: string;
+  /**
+   * Docker configs that go before the host's own where they are for the registry. What is asked with one is a pull
+   * of its own, and answers for nobody who asks with another.
+   */
+  readonly credentials?: readonly Secret[];
+};
 
 /**
  * Images by OCI reference, unpacked once per digest to a read-only erofs file under

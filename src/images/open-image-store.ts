@@ -3,10 +3,12 @@ import type { ImageState } from '../machine/image.ts';
 import type { Roots } from '../machine/paths.ts';
 import { openCache } from './cache.ts';
 import type { Cache, CachedImage } from './cache.ts';
+import { openAuthFiles } from './auth-files.ts';
 import { collectImages, KEEP_POLICY } from './collect.ts';
 import type { KeepPolicy } from './collect.ts';
 import type { ImageListener, ImageQuery, ImageStore } from './image-store.ts';
-import { nameOf, parsed } from './query.ts';
+import { credentialIn, digestIn, nameOf, parsed } from './query.ts';
+import type { RegistryCredential } from './registry-credential.ts';
 import { makeImageWork } from './pull-work.ts';
 import { Pulls } from './pulls.ts';
 import type { PullOutcome } from './pulls.ts';
@@ -46,11 +48,13 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   const resolutions = await openResolutions(cache.directory);
   const pulls = new Pulls({ onChange: options.onChange, now });
   const rooms = new Set<string>();
+  const authFiles = openAuthFiles(options.roots);
   const work = makeImageWork({
     cache,
     resolutions,
     rooms,
     now,
+    authFiles,
     access: { authFile, ...(certDirectory === undefined ? {} : { certDirectory }) },
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     stallMs: options.stallMs ?? STALL_MS,
@@ -58,10 +62,14 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   return {
     look: (query) => look(query, { cache, resolutions, pulls, now }),
     pull: (query) => {
-      pulls.start(nameOf(query), query.reference, work.pull(query));
+      const credential = credentialIn(query);
+      // `look` tells what is wrong with one that cannot be read.
+      if (credential instanceof HypemanError) return;
+      pulls.start(nameOf(query, credential), query.reference, work.pull(query, credential));
     },
     unpack: (reference, { directory, tell, signal }) => work.unpack(reference, directory)(tell, signal),
     collect: async (isInUse) => {
+      await authFiles.collect();
       const gone = await collectImages({ cache, policy, now: now(), isInUse, rooms });
       const kept = new Set((await cache.list()).map(({ digest }) => digest));
       await resolutions.keepOnly((digest) => kept.has(digest));
@@ -80,18 +88,36 @@ type Seen = {
 
 async function look(query: ImageQuery, seen: Seen): Promise<ImageState> {
   const reference = parsed(query);
-  if (reference instanceof HypemanError) {
-    const { reason, message } = reference;
-    return { state: 'failed', fate: 'invalid', reason, message, retryAt: Number.MAX_SAFE_INTEGER };
-  }
-  const outcome = seen.pulls.outcomeOf(nameOf(query));
-  const given = query.digest ?? (reference.from === 'registry' ? reference.digest : undefined);
-  const digests = given === undefined ? freshDigest(outcome, seen) : lastingDigests(given, query, seen);
+  if (reference instanceof HypemanError) return failedState('invalid', reference, Number.MAX_SAFE_INTEGER);
+  const credential = credentialIn(query);
+  if (!(credential instanceof HypemanError)) return lookWith(query, credential, seen);
+  // What is here already needs none; for the rest another Secret is waited for.
+  const unasked = await lookWith(query, undefined, seen);
+  return unasked.state === 'ready' ? unasked : failedState('transient', credential, Infinity);
+}
+
+async function lookWith(
+  query: ImageQuery,
+  credential: RegistryCredential | undefined,
+  seen: Seen,
+): Promise<ImageState> {
+  const name = nameOf(query, credential);
+  const outcome = seen.pulls.outcomeOf(name);
+  const given = query.digest ?? digestIn(query);
+  const digests = given === undefined ? freshDigest(outcome, seen) : lastingDigests(given, name, seen);
   for (const digest of digests) {
     const image = await seen.cache.find(digest);
     if (image !== undefined) return readyState(image, outcome);
   }
   return outcome.is === 'pulling' || outcome.is === 'failed' ? outcome.state : { state: 'absent' };
+}
+
+function failedState(
+  fate: 'invalid' | 'transient',
+  { reason, message }: HypemanError,
+  retryAt: number,
+): ImageState {
+  return { state: 'failed', fate, reason, message, retryAt };
 }
 
 function readyState({ digest, rootDisk, config }: CachedImage, outcome: PullOutcome): ImageState {
@@ -105,7 +131,7 @@ function freshDigest(outcome: PullOutcome, { now }: Seen): readonly string[] {
 }
 
 /** What a digest names never changes; that of an index stands for the image of this host's platform. */
-function lastingDigests(given: string, query: ImageQuery, { resolutions }: Seen): readonly string[] {
-  const behind = resolutions.of(nameOf(query))?.digest;
+function lastingDigests(given: string, name: string, { resolutions }: Seen): readonly string[] {
+  const behind = resolutions.of(name)?.digest;
   return behind === undefined ? [given] : [given, behind];
 }

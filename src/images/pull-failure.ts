@@ -85,7 +85,7 @@ function messageFor(reason: string, reference: ImageReference, text: string, sai
   const where = reference.from === 'layout' ? reference.directory : reference.domain;
   const messages: Readonly<Record<string, string>> = {
     ImageNotFound: `${where} has no image ${text}: push it, or correct the name`,
-    RegistryDenied: `${where} refuses to give ${text}: correct the name, or give this host credentials for it (docker login)`,
+    RegistryDenied: `${where} refuses to give ${text}: correct the name, or give this Instance credentials for it (spec.imagePullSecrets), or this host (docker login)`,
     RegistryRateLimited: `${where} allows no more pulls for now: wait, or give this host credentials with a higher limit (docker login)`,
     RegistryUnreachable: `${where} cannot be reached for ${text}: ${said}`,
     RegistryTlsError: `${where} cannot be trusted: ${said}; its authority's certificate belongs into /etc/containers/certs.d/${where}/ca.crt`,

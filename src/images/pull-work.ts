@@ -1,4 +1,5 @@
 import { messageOf, reasonOf } from '../errors.ts';
+import type { AuthFiles } from './auth-files.ts';
 import type { Cache, CachedImage } from './cache.ts';
 import { fetchFiles, fetchImage } from './fetch.ts';
 import type { ImageQuery } from './image-store.ts';
@@ -10,6 +11,7 @@ import { parseReference } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import { registryReader } from './registry-client.ts';
 import type { RegistryAccess } from './registry-client.ts';
+import type { RegistryCredential } from './registry-credential.ts';
 import { measure, resolveDigest } from './resolve.ts';
 import type { ManifestReader } from './resolve.ts';
 import type { Resolutions } from './resolutions.ts';
@@ -23,6 +25,7 @@ export type PullTools = {
   readonly rooms: Set<string>;
   readonly now: () => number;
   readonly access: RegistryAccess;
+  readonly authFiles: AuthFiles;
   readonly reserveBytes: number;
   readonly stallMs: number;
 };
@@ -35,7 +38,7 @@ const HOST_PLATFORM: Platform = { os: 'linux', architecture: process.arch === 'a
 
 export type ImageWork = {
   /** One pull: which digest, and unless it is in the cache, its layers and its root disk. */
-  readonly pull: (query: ImageQuery) => PullWork;
+  readonly pull: (query: ImageQuery, credential: RegistryCredential | undefined) => PullWork;
   /** The files of an image as `directory`, from its layers, whatever is in the cache. */
   readonly unpack: (reference: string, directory: string) => PullWork;
 };
@@ -62,38 +65,57 @@ export function makeImageWork(tools: PullTools): ImageWork {
 }
 
 function makePullWork(tools: PullTools, questions: Slots, downloads: Slots): ImageWork['pull'] {
-  const fetchOnce = sharedByDigest(downloads);
-  return (query) => async (tell, signal) => {
-    const reference = parseReference(query.reference);
-    const reader = readerOf(reference, tools.access, signal);
-    tell(`resolving ${query.reference}`);
-    const pulled =
-      query.digest === undefined
-        ? await questions.run(() => resolveOrGoOn(nameOf(query), reader, tools))
-        : { digest: query.digest };
-    const { digest } = pulled;
-    if ((await tools.cache.find(digest)) === undefined) {
-      tell('waiting for other pulls');
-      await fetchOnce(digest, async () => {
-        const measured = await measure(reader, digest, HOST_PLATFORM);
-        return fetchImage({ reference, digest, measured }, { ...tools, tell, signal });
-      });
-    }
-    await tools.cache.touch(digest, tools.now());
-    return pulled;
-  };
+  const fetchOnce = sharedByName(downloads);
+  return (query, credential) => (tell, signal) =>
+    withAccess(tools, credential, async (access) => {
+      const reference = parseReference(query.reference);
+      const reader = readerOf(reference, access, signal);
+      tell(`resolving ${query.reference}`);
+      const asked = { query, credential };
+      const pulled =
+        query.digest === undefined
+          ? await questions.run(() => resolveOrGoOn(asked, reader, tools))
+          : { digest: query.digest };
+      const { digest } = pulled;
+      if ((await tools.cache.find(digest)) === undefined) {
+        tell('waiting for other pulls');
+        await fetchOnce(`${digest} ${credential?.id ?? ''}`, async () => {
+          const measured = await measure(reader, digest, HOST_PLATFORM);
+          return fetchImage({ reference, digest, measured }, { ...tools, access, tell, signal });
+        });
+      }
+      await tools.cache.touch(digest, tools.now());
+      return pulled;
+    });
+}
+
+/** A credential goes before the host's own, and is in a file for as long as the work takes. */
+function withAccess<T>(
+  { access, authFiles }: PullTools,
+  credential: RegistryCredential | undefined,
+  work: (access: RegistryAccess) => Promise<T>,
+): Promise<T> {
+  if (credential === undefined) return work(access);
+  return authFiles.during(credential, (authFile) => work({ ...access, authFile }));
 }
 
 function readerOf(reference: ImageReference, access: RegistryAccess, signal: AbortSignal): ManifestReader {
   return reference.from === 'layout' ? layoutReader(reference) : registryReader(reference, access, signal);
 }
 
-/** What the registry says, or while it is away what it said last, if that is in the cache. */
-async function resolveOrGoOn(name: string, reader: ManifestReader, tools: PullTools): Promise<Pulled> {
-  const { resolutions, cache, now } = tools;
+type Asked = { readonly query: ImageQuery; readonly credential: RegistryCredential | undefined };
+
+/** What the registry says, or while it is away what it said last to this credential, if that is in the cache. */
+async function resolveOrGoOn(
+  { query, credential }: Asked,
+  reader: ManifestReader,
+  { resolutions, cache, now }: PullTools,
+): Promise<Pulled> {
+  const name = nameOf(query, credential);
   try {
     const digest = await resolveDigest(reader, HOST_PLATFORM);
-    await resolutions.note(name, { digest, at: now() });
+    // The name of a credential means nothing to the next process.
+    await resolutions.note(name, { digest, at: now() }, credential !== undefined);
     return { digest };
   } catch (error) {
     const known = resolutions.of(name);
@@ -102,21 +124,21 @@ async function resolveOrGoOn(name: string, reader: ManifestReader, tools: PullTo
     const since = new Date(known.at).toISOString();
     return {
       digest: known.digest,
-      note: `using ${name} as it was first seen at ${since}: ${messageOf(error)}`,
+      note: `using ${nameOf(query)} as it was first seen at ${since}: ${messageOf(error)}`,
     };
   }
 }
 
-/** Two references to one image share its fetch, and its end. A few at once: they share one line and one disk. */
-function sharedByDigest(
+/** Two references to one image, asked with one credential, share its fetch and its end. A few at once: they share one line and one disk. */
+function sharedByName(
   downloads: Slots,
-): (digest: string, work: () => Promise<CachedImage>) => Promise<CachedImage> {
+): (name: string, work: () => Promise<CachedImage>) => Promise<CachedImage> {
   const fetches = new Map<string, Promise<CachedImage>>();
-  return (digest, work) => {
-    const running = fetches.get(digest);
+  return (name, work) => {
+    const running = fetches.get(name);
     if (running !== undefined) return running;
-    const fetching = downloads.run(work).finally(() => fetches.delete(digest));
-    fetches.set(digest, fetching);
+    const fetching = downloads.run(work).finally(() => fetches.delete(name));
+    fetches.set(name, fetching);
     return fetching;
   };
 }

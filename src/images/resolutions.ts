@@ -9,8 +9,8 @@ export type Resolution = { readonly digest: string; readonly at: number };
  */
 export type Resolutions = {
   of(reference: string): Resolution | undefined;
-  /** Durable when it returns. */
-  note(reference: string, resolution: Resolution): Promise<void>;
+  /** Durable when it returns, unless it is `passing`: gone with this process. */
+  note(reference: string, resolution: Resolution, isPassing?: boolean): Promise<void>;
   /** Drops those whose digest is not kept any more. */
   keepOnly(isKept: (digest: string) => boolean): Promise<void>;
 };
@@ -18,6 +18,7 @@ export type Resolutions = {
 export async function openResolutions(directory: string): Promise<Resolutions> {
   const path = `${directory}/references.json`;
   const known = parse(await readIfThere(path));
+  const passing = new Map<string, Resolution>();
   let lastWrite: Promise<void> = Promise.resolve();
   // One after another, or an older text could be renamed over a newer one.
   const write = (): Promise<void> => {
@@ -27,13 +28,18 @@ export async function openResolutions(directory: string): Promise<Resolutions> {
     return lastWrite;
   };
   return {
-    of: (reference) => known.get(reference),
-    note: async (reference, resolution) => {
+    of: (reference) => known.get(reference) ?? passing.get(reference),
+    note: async (reference, resolution, isPassing = false) => {
+      if (isPassing) {
+        passing.set(reference, resolution);
+        return;
+      }
       const before = known.get(reference)?.digest;
       known.set(reference, resolution);
       if (before !== resolution.digest) await write();
     },
     keepOnly: async (isKept) => {
+      for (const [reference, { digest }] of passing) if (!isKept(digest)) passing.delete(reference);
       const lost = [...known].filter(([, { digest }]) => !isKept(digest));
       for (const [reference] of lost) known.delete(reference);
       if (lost.length > 0) await write();

@@ -9,6 +9,7 @@ import type { Hypervisor } from '../machine/machine.ts';
 import type { AddressPool, Network } from '../network/network.ts';
 import type { HostFacts, Refusal } from '../plan/world.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import type { PullSecrets } from '../secrets/pull-secrets.ts';
 import type { Snapshots } from '../storage/snapshots.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Volumes } from '../storage/volumes.ts';
@@ -26,6 +27,7 @@ export type Declarations = {
     | { readonly is: 'held'; readonly uid: string; readonly generation: number; readonly refused: Refusal }
     | { readonly is: 'gone' };
   environmentOf(key: InstanceKey): Promise<DeclaredEnvironment>;
+  pullSecretsOf(key: InstanceKey): Promise<PullSecrets>;
   /** Absent: this source knows no volumes. */
   readonly volumes?: { declared(key: VolumeKey): DeclaredVolume };
 };

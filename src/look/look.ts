@@ -9,6 +9,7 @@ import { desiredOf } from './desired.ts';
 import { seeEgress } from './egress.ts';
 import { seeForks, seeStandby } from './forks.ts';
 import type { Eyes } from './eyes.ts';
+import { seeImages } from './images.ts';
 import { seeVolumes } from './volumes.ts';
 import { openProposals } from './proposals.ts';
 
@@ -28,7 +29,7 @@ export function openLook(eyes: Eyes): Look {
     const proposal = record?.identity ?? (wantsProposal ? proposals.of(key) : 'unneeded');
     const desired = await desiredOf(eyes.declarations, key, proposal, record);
     const base = { key, now: eyes.now(), desired, host, proposal } as const;
-    const images = await seeImages(eyes, desired, record);
+    const images = await seeImages(eyes, key, desired, record);
     if (record === undefined) return { ...base, ...images, ...NOTHING };
     const seen = await seeRecorded(eyes, { record, desired, host }, signal);
     const forks = isSource ? {} : await seeForks(eyes, record, (source) => look(source, signal, true));
@@ -47,21 +48,6 @@ const NOTHING = {
   standby: { state: 'absent' },
   guest: { state: 'silent' },
 } as const satisfies Partial<World>;
-
-/** The pinned image stays the one that is spoken of; a newly wished one is seen beside it. */
-async function seeImages(
-  eyes: Eyes,
-  desired: Desired,
-  record: InstanceRecord | undefined,
-): Promise<Pick<World, 'image' | 'nextImage'>> {
-  const pinned = record?.image;
-  const wished = desired.is === 'wanted' ? desired.instance.spec.image : undefined;
-  const next = wished === undefined ? undefined : () => eyes.images.look({ reference: wished });
-  if (pinned === undefined) return { image: (await next?.()) ?? { state: 'absent' } };
-  const image = await eyes.images.look(pinned);
-  if (next === undefined || wished === pinned.reference) return { image };
-  return { image, nextImage: await next() };
-}
 
 type Recorded = { readonly record: InstanceRecord; readonly desired: Desired; readonly host: HostFacts };
 

@@ -24,7 +24,7 @@ export type ImageState =
       readonly fate: 'invalid' | 'transient';
       readonly reason: string;
       readonly message: string;
-      /** When a transient failure should be tried again, ms since the epoch. */
+      /** When a transient failure should be tried again, ms since the epoch; Infinity: once something else changed. */
       readonly retryAt: number;
     }
   | {

@@ -15,7 +15,13 @@ import type { Shaping } from '../machine/network.ts';
  */
 export type Action =
   | { readonly kind: 'write-record'; readonly record: InstanceRecord }
-  | { readonly kind: 'pull-image'; readonly reference: string; readonly digest?: string }
+  | {
+      readonly kind: 'pull-image';
+      readonly reference: string;
+      readonly digest?: string;
+      /** The instance whose pull secrets are shown to the registry: the hands fetch them. */
+      readonly secretsOf?: InstanceKey;
+    }
   | {
       readonly kind: 'create-overlay';
       readonly id: InstanceId;

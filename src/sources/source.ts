@@ -5,6 +5,7 @@ import type { ReportedVolume } from '../api/reported-volume.ts';
 import type { ReclaimPolicy, Volume } from '../api/volume.ts';
 import type { InstanceKey, VolumeKey } from '../machine/ids.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import type { PullSecrets } from '../secrets/pull-secrets.ts';
 
 /** What a source says about one key. The planner's `Desired` is made from it in look/. */
 export type Declared =
@@ -56,6 +57,8 @@ export type Source = {
   keys(): readonly InstanceKey[];
   declared(key: InstanceKey): Declared;
   environmentOf(key: InstanceKey): Promise<DeclaredEnvironment>;
+  /** The credentials that an instance names for the registry of its image. */
+  pullSecretsOf(key: InstanceKey): Promise<PullSecrets>;
   /** Absent: this source knows no volumes. */
   readonly volumes?: VolumeDeclarations;
   /** The status last reported, from an earlier controller too. */

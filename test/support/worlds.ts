@@ -52,6 +52,7 @@ export const HOST: HostFacts = {
 
 export function aSpec(changes: Partial<InstanceSpec> = {}): InstanceSpec {
   return {
+    imagePullSecrets: [],
     image: 'docker.io/library/nginx:1.27',
     env: { TOKEN: new Secret(HIDDEN) },
     envFrom: [],

@@ -1,7 +1,7 @@
 import type { ImageState } from '../../machine/image.ts';
 import type { InstanceRecord } from '../../machine/record.ts';
 import type { Action } from '../action.ts';
-import { PULL_LOOK_MS, timeText } from '../patience.ts';
+import { HOST_MENDED_MS, PULL_LOOK_MS, timeText } from '../patience.ts';
 import { withImage, withoutImage } from '../records.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { met, stuck, unmet, waiting } from '../verdict.ts';
@@ -21,7 +21,8 @@ export const imageRepinned: Rung<RecordedWorld> = (world) => {
   if (!isRecreateWanted(world) || reference === undefined) return met;
   // A new image that cannot be had does not keep the old one from running.
   if (nextImage?.state === 'failed') return met;
-  if (nextImage?.state !== 'ready') return pulled(nextImage ?? { state: 'absent' }, { reference }, world.now);
+  if (nextImage?.state !== 'ready')
+    return pulled(nextImage ?? { state: 'absent' }, pinFor(world, { reference }), world.now);
   const taken = withImage(record, reference, nextImage.digest);
   return unmet(
     'ImageChanged',
@@ -30,12 +31,13 @@ export const imageRepinned: Rung<RecordedWorld> = (world) => {
   );
 };
 
-export const imageReady: Rung<RecordedWorld> = ({ record, image, desired, now }) => {
+export const imageReady: Rung<RecordedWorld> = (world) => {
+  const { record, image, desired, now } = world;
   const { image: reference } = desired.instance.spec;
   const pin = record.image ?? (reference === undefined ? undefined : { reference });
   if (pin === undefined)
     return stuck('SourceNotReady', 'there is no image to run: the source of this fork has none');
-  return pulled(image, pin, now);
+  return pulled(image, pinFor(world, pin), now);
 };
 
 /** A moved tag changes nothing: from here on the digest is what counts. */
@@ -48,7 +50,17 @@ export const imagePinned: Rung<RecordedWorld> = ({ record, image, desired }) => 
   });
 };
 
-type Pin = { readonly reference: string; readonly digest?: string };
+type Pin = Omit<Extract<Action, { kind: 'pull-image' }>, 'kind'>;
+
+/** An image as this instance pulls it. */
+export function pinFor({ key, desired }: RecordedWorld, { reference, digest }: Pin): Pin {
+  const hasSecrets = desired.instance.spec.imagePullSecrets.length > 0;
+  return {
+    reference,
+    ...(digest === undefined ? {} : { digest }),
+    ...(hasSecrets ? { secretsOf: key } : {}),
+  };
+}
 
 /** One image, on its way to be there. */
 export function pulled(image: ImageState, pin: Pin, now: number): Verdict {
@@ -62,6 +74,7 @@ export function pulled(image: ImageState, pin: Pin, now: number): Verdict {
       return waiting('ImagePull', `pulling ${pin.reference}: ${image.progress}`, PULL_LOOK_MS);
     case 'failed':
       if (image.fate === 'invalid') return stuck(image.reason, image.message);
+      if (image.retryAt === Infinity) return waiting(image.reason, image.message, HOST_MENDED_MS);
       if (now >= image.retryAt) return unmet(image.reason, `trying again: ${image.message}`, pull);
       return waiting(
         image.reason,

@@ -4,7 +4,7 @@ import { firstUnmet, met } from '../verdict.ts';
 import { changesAtRestart, isRecreateWanted, isRestartAsked } from '../wishes.ts';
 import type { RecordedWorld } from '../world.ts';
 import { driverAvailable, kernelPresent, toolsPresent } from './host-ready.ts';
-import { imageReady, pulled } from './image.ts';
+import { imageReady, pinFor, pulled } from './image.ts';
 import { hotplugAvailable } from './memory.ts';
 import { proxyReachable } from './policy.ts';
 import { credentialsKnown, environmentKnown, programKnown, programOf } from './start-words.ts';
@@ -45,7 +45,7 @@ function recreate(world: RecordedWorld): Verdict {
   const { nextImage = { state: 'absent' }, desired, now } = world;
   const { image: reference = '' } = desired.instance.spec;
   const isProgramKnown: Rung<RecordedWorld> = () => programOf(world, nextImage);
-  const isPulled: Rung<RecordedWorld> = () => pulled(nextImage, { reference }, now);
+  const isPulled: Rung<RecordedWorld> = () => pulled(nextImage, pinFor(world, { reference }), now);
   const obstacle = firstUnmet([...startable, isPulled, isProgramKnown], world);
   return obstacle.is === 'met' ? beginStop(world, 'Recreate') : obstacle;
 }

@@ -17,6 +17,7 @@ import { observeFile } from './observe-file.ts';
 import { keyOfSubject, Register } from './register.ts';
 import type { InForce } from './register.ts';
 import type { Timing } from './timing.ts';
+import { pullSecretKeysOf } from '../pull-secrets.ts';
 import { Users } from '../users.ts';
 import type { VolumePlaces } from './volume-places.ts';
 import { VolumeRegister } from './volume-register.ts';
@@ -194,10 +195,10 @@ export class DeclarationWatch {
   }
 }
 
-function secretsOf({ namespace, spec }: Instance): readonly string[] {
-  return spec.envFrom.flatMap((from) =>
-    from.from === 'secret' ? [`Secret/${keyOf(namespace, from.name)}`] : [],
-  );
+function secretsOf(instance: Instance): readonly string[] {
+  const { namespace, spec } = instance;
+  const named = spec.envFrom.flatMap((from) => (from.from === 'secret' ? [keyOf(namespace, from.name)] : []));
+  return [...named, ...pullSecretKeysOf(instance)].map((key) => `Secret/${key}`);
 }
 
 function volumesOf({ namespace, spec }: Instance): readonly string[] {

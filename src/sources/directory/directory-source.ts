@@ -3,7 +3,9 @@ import type { InstanceStatus } from '../../api/status.ts';
 import { nameOf, namespaceOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { DeclaredEnvironment } from '../../secrets/environment.ts';
+import type { PullSecrets } from '../../secrets/pull-secrets.ts';
 import { resolveEnvironment } from '../environment.ts';
+import { resolvePullSecrets } from '../pull-secrets.ts';
 import type { Declared, Source, VolumeDeclarations } from '../source.ts';
 import type { DeclarationRecord, DeclarationRecords } from './declaration-records.ts';
 import { DeclarationWatch } from './declaration-watch.ts';
@@ -50,6 +52,13 @@ export class DirectorySource implements Source {
       secretOf: (secret) => register.secretOf(secret),
       envFile: (path) => envFiles.valuesOf(path),
     });
+  }
+
+  pullSecretsOf(key: InstanceKey): Promise<PullSecrets> {
+    const { register } = this.#watch;
+    const inForce = register.inForce(key);
+    if (inForce === undefined) return Promise.resolve({ is: 'ready', configs: [] });
+    return Promise.resolve(resolvePullSecrets(inForce.instance, (secret) => register.secretOf(secret)));
   }
 
   lastStatus(key: InstanceKey): InstanceStatus | undefined {

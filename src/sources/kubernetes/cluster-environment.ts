@@ -2,27 +2,54 @@ import type { Instance } from '../../api/instance.ts';
 import { keyOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { DeclaredEnvironment } from '../../secrets/environment.ts';
+import type { PullSecrets } from '../../secrets/pull-secrets.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import { resolveEnvironment } from '../environment.ts';
+import { pullSecretKeysOf, resolvePullSecrets } from '../pull-secrets.ts';
 import type { SecretStore } from './secret-store.ts';
 
-/** The Secrets that an instance's environment is made from. */
-export function secretsOf({ namespace, spec }: Instance): readonly InstanceKey[] {
+/** The Secrets that an instance names: those of its environment, and those for its registry. */
+export function secretsOf(instance: Instance): readonly InstanceKey[] {
+  return [...environmentSecretsOf(instance), ...pullSecretKeysOf(instance)];
+}
+
+function environmentSecretsOf({ namespace, spec }: Instance): readonly InstanceKey[] {
   return spec.envFrom.flatMap((from) => (from.from === 'secret' ? [keyOf(namespace, from.name)] : []));
 }
 
 /** env and envFrom with the values of the cluster's Secrets. */
 export async function environmentFrom(instance: Instance, store: SecretStore): Promise<DeclaredEnvironment> {
-  const found = new Map<InstanceKey, Readonly<Record<string, Secret>>>();
-  for (const secret of secretsOf(instance)) {
+  const found = await valuesIn(store, environmentSecretsOf(instance), 'envFrom');
+  if (found.is === 'missing') return found;
+  return resolveEnvironment(instance, '', { secretOf: (secret) => found.values.get(secret) });
+}
+
+/** What the Secrets of imagePullSecrets hold. */
+export async function pullSecretsFrom(instance: Instance, store: SecretStore): Promise<PullSecrets> {
+  const found = await valuesIn(store, pullSecretKeysOf(instance), 'imagePullSecrets');
+  if (found.is === 'missing') return found;
+  return resolvePullSecrets(instance, (secret) => found.values.get(secret));
+}
+
+type Found =
+  | {
+      readonly is: 'ready';
+      readonly values: ReadonlyMap<InstanceKey, Readonly<Record<string, Secret>>>;
+    }
+  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+
+/** Those that are there; `by` is the field that names them. */
+async function valuesIn(store: SecretStore, secrets: readonly InstanceKey[], by: string): Promise<Found> {
+  const values = new Map<InstanceKey, Readonly<Record<string, Secret>>>();
+  for (const secret of secrets) {
     const state = await store.valuesOf(secret);
-    if (state.is === 'ready') found.set(secret, state.values);
+    if (state.is === 'ready') values.set(secret, state.values);
     if (state.is === 'unreadable')
       return {
         is: 'missing',
         reason: 'SecretUnreadable',
-        message: `Secret ${secret}, which envFrom names, cannot be read: ${state.message}`,
+        message: `Secret ${secret}, which ${by} names, cannot be read: ${state.message}`,
       };
   }
-  return resolveEnvironment(instance, '', { secretOf: (secret) => found.get(secret) });
+  return { is: 'ready', values };
 }

@@ -5,10 +5,11 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
 import type { DeclaredEnvironment } from '../../secrets/environment.ts';
+import type { PullSecrets } from '../../secrets/pull-secrets.ts';
 import type { Declared, Source } from '../source.ts';
 import type { ApiServer } from './api-server.ts';
 import { release } from './claim.ts';
-import { environmentFrom, secretsOf } from './cluster-environment.ts';
+import { environmentFrom, pullSecretsFrom, secretsOf } from './cluster-environment.ts';
 import { ClusterVolumes, volumesOf } from './cluster-volumes.ts';
 import { EventWriter } from './event-writer.ts';
 import { InstanceWatch } from './instance-watch.ts';
@@ -142,6 +143,12 @@ export class KubernetesSource implements Source {
     const declared = this.declared(key);
     if (declared.is === 'wanted') return environmentFrom(declared.instance, this.#secrets);
     return { is: 'missing', reason: 'NotDeclared', message: `no valid declaration of ${key} is known` };
+  }
+
+  async pullSecretsOf(key: InstanceKey): Promise<PullSecrets> {
+    const declared = this.declared(key);
+    if (declared.is !== 'wanted') return { is: 'ready', configs: [] };
+    return pullSecretsFrom(declared.instance, this.#secrets);
   }
 
   lastStatus(key: InstanceKey): InstanceStatus | undefined {

@@ -20,6 +20,7 @@ test('what is not said has its default', () => {
       annotations: {},
       spec: {
         image: 'nginx',
+        imagePullSecrets: [],
         env: {},
         envFrom: [],
         credentials: {},
@@ -47,6 +48,7 @@ test('every word of a full spec arrives', () => {
     document(
       {
         image: 'docker.io/library/alpine:latest',
+        imagePullSecrets: [{ name: 'team' }],
         entrypoint: ['/bin/sh', '-c'],
         cmd: ['echo hello'],
         env: { KEY: 'real' },
@@ -106,6 +108,7 @@ test('every word of a full spec arrives', () => {
   });
   expect(parsed.is === 'good' && parsed.instance.spec).toEqual({
     image: 'docker.io/library/alpine:latest',
+    imagePullSecrets: ['team'],
     entrypoint: ['/bin/sh', '-c'],
     cmd: ['echo hello'],
     env: { KEY: expect.anything() as unknown },

@@ -24,6 +24,7 @@ function declaring(values: Readonly<Record<string, string>>, generation = 1): De
   const secrets = Object.entries(values).map(([name, value]) => [name, new Secret(value)] as const);
   return {
     declared: () => ({ is: 'wanted', uid: 'uid-1', generation, instance }),
+    pullSecretsOf: () => Promise.resolve({ is: 'ready', configs: [] }),
     environmentOf: () => Promise.resolve({ is: 'ready', values: Object.fromEntries(secrets) }),
   };
 }
