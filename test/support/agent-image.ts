@@ -13,6 +13,7 @@ const OPT = '/opt/hypeman-controller';
 /**
  * The agent's image as `manifests/Containerfile` describes it, in an OCI layout, made without a container engine:
  * its Debian packages by mmdebstrap from the archive that this machine uses (once, cached), and this tree's program.
+ * Its tag is the version.
  */
 export async function makeAgentImage(directory: string): Promise<void> {
   const containerfile = await readFile(`${ROOT}manifests/Containerfile`, 'utf8');
@@ -33,7 +34,8 @@ export async function makeAgentImage(directory: string): Promise<void> {
       },
       { compression: 'none' },
     );
-    await nameInLayout(directory, 'latest', image);
+    const { version } = JSON.parse(await readFile(`${ROOT}package.json`, 'utf8')) as { version: string };
+    await nameInLayout(directory, version, image);
   } finally {
     await rm(work, { recursive: true, force: true });
   }

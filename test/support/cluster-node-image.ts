@@ -6,6 +6,7 @@ import { addImage, makeLayer, nameInLayout } from './oci-layout.ts';
 
 /** From Debian's package busybox-static: enough for what holds namespaces and for what holds a place. */
 export const SMALL_IMAGE = 'small.test/busybox:1';
+export const SMALL_REPOSITORY = 'small.test/busybox';
 
 /** Makes an image of busybox in an OCI layout. */
 export async function makeSmallImage(directory: string): Promise<void> {
@@ -26,16 +27,16 @@ export async function makeSmallImage(directory: string): Promise<void> {
   }
 }
 
-/** Gives the one image of an OCI layout to a containerd, for kubelets, under this name. */
-export async function importImage(socket: string, layout: string, name: string): Promise<void> {
+/** Gives the images of an OCI layout to a containerd, for kubelets, as `repository:TAG`. */
+export async function importImage(socket: string, layout: string, repository: string): Promise<void> {
   const script =
-    'tar --create --directory="$1" . | ctr --address "$2" --namespace k8s.io images import --index-name "$3" -';
+    'tar --create --directory="$1" . | ctr --address "$2" --namespace k8s.io images import --base-name "$3" -';
   const { exitCode, stderr } = await runCommand(
     'bash',
-    ['-eo', 'pipefail', '-c', script, 'import', layout, socket, name],
+    ['-eo', 'pipefail', '-c', script, 'import', layout, socket, repository],
     {
       timeoutMs: 300_000,
     },
   );
-  if (exitCode !== 0) throw new Error(`${name} was not imported: ${stderr}`);
+  if (exitCode !== 0) throw new Error(`${repository} was not imported: ${stderr}`);
 }

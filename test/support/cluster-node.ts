@@ -9,7 +9,7 @@ import { KUBELET_NODE, kubeconfigText } from './cluster-certificates.ts';
 import type { ControlPlane } from './cluster-control-plane.ts';
 import { cniConfig, containerdConfig, kubeletConfig } from './cluster-node-config.ts';
 import type { NodePlace } from './cluster-node-config.ts';
-import { importImage, makeSmallImage, SMALL_IMAGE } from './cluster-node-image.ts';
+import { importImage, makeSmallImage, SMALL_IMAGE, SMALL_REPOSITORY } from './cluster-node-image.ts';
 import { API_SERVER, openNodeNetwork } from './cluster-node-network.ts';
 import type { NodeNetwork } from './cluster-node-network.ts';
 import { makeTestCgroup, pidsInCgroup, removeTestCgroup, testCgroupMissing } from './test-cgroup.ts';
@@ -32,17 +32,16 @@ export type ClusterNode = {
   readonly name: string;
   readonly directory: string;
   readonly network: NodeNetwork;
-  /** For Pods, under this name. */
-  importImage(layout: string, name: string): Promise<void>;
+  /** For Pods: the images of an OCI layout as `repository:TAG`. */
+  importImage(layout: string, repository: string): Promise<void>;
   close(): Promise<void>;
 };
 
 /** A node of this control plane that is Ready. */
 export async function startClusterNode(plane: ControlPlane): Promise<ClusterNode> {
+  const network = await openNodeNetwork(plane.port);
   const directory = await mkdtemp('/var/tmp/hm-node-');
   const cgroup = `/hypeman-test-${process.pid}`;
-  await makeTestCgroup(cgroup);
-  const network = await openNodeNetwork(plane.port);
   const place: NodePlace = {
     ...{ directory, cgroup, pause: SMALL_IMAGE, address: network.address },
     socket: `${directory}/containerd.sock`,
@@ -55,6 +54,7 @@ export async function startClusterNode(plane: ControlPlane): Promise<ClusterNode
     await rm(directory, { recursive: true, force: true });
   };
   try {
+    await makeTestCgroup(cgroup);
     const containerd = await startContainerd(place, network);
     await writeFile(
       `${directory}/kubeconfig`,
@@ -70,7 +70,7 @@ export async function startClusterNode(plane: ControlPlane): Promise<ClusterNode
     name: KUBELET_NODE,
     directory,
     network,
-    importImage: (layout, name) => importImage(place.socket, layout, name),
+    importImage: (layout, repository) => importImage(place.socket, layout, repository),
     close,
   };
 }
@@ -97,7 +97,7 @@ async function startContainerd(place: NodePlace, { namespace }: NodeNetwork): Pr
     `${directory}/containerd.log`,
     async () => (await ctr('version')).exitCode === 0,
   );
-  await importImage(socket, `${directory}/small-image`, SMALL_IMAGE);
+  await importImage(socket, `${directory}/small-image`, SMALL_REPOSITORY);
   return pid;
 }
 
