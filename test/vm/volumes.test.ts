@@ -181,14 +181,81 @@ test('an archive fills a volume, another stands in it, and both are clean after 
   expect(await commandOutput('debugfs', ['-R', 'cat /f', await diskOf('inner')])).toContain('deep');
 });
 
-test('diskIoBps is what a guest measures', async () => {
-  const mib = 4;
-  await house.declareDemo('slow', { diskIoBps: `${mib}MB/s` });
-  await house.untilReady('slow');
-  const script =
-    'sync; s=$(cut -d" " -f1 /proc/uptime); dd if=/dev/zero of=/big bs=1M count=32 conv=fsync 2>/dev/null; e=$(cut -d" " -f1 /proc/uptime); echo $s $e';
-  const [start = 0, end = 0] = (await inGuest('slow', script)).split(' ').map(Number);
-  const measured = 32 / (end - start);
-  expect(measured / mib).toBeGreaterThan(0.8);
-  expect(measured / mib).toBeLessThan(1.25);
+test('an image fills a volume, whose digest is told', async () => {
+  await declareVolume('seeded', { size: '64MB', source: { image: house.image }, reclaimPolicy: 'Delete' });
+  await house.declareDemo('eight', { volumes: [{ volume: 'seeded', mountPath: '/data', readonly: true }] });
+  const eight = await house.untilReady('eight');
+  expect(
+    await inGuest(
+      'eight',
+      'cat /data/etc/shells; stat -c %u /data/home/app; /data/bin/busybox true; echo $?',
+    ),
+  ).toBe('/bin/sh\n1000\n0');
+  const seeded = (await reported()).find(({ name }) => name === 'seeded');
+  // The instance runs the same image, with its digest.
+  expect(seeded?.image).toBe(eight.status.image);
+  await house.remove('eight');
+  await withdrawVolume('seeded');
+  await untilVolume('seeded', (volume) => volume === undefined);
+});
+
+describe('diskIoBps', () => {
+  const MIB_WRITTEN = 24;
+
+  /** MiB a second, over the overlay and a volume at once. */
+  async function measured(): Promise<number> {
+    const half = (path: string): string =>
+      `dd if=/dev/zero of=${path} bs=1M count=${MIB_WRITTEN / 2} conv=fsync 2>/dev/null`;
+    const time = "cut -d' ' -f1 /proc/uptime";
+    const script = `sync; s=$(${time}); ${half('/big')} & ${half('/mnt/deep/fast/big')}; wait; e=$(${time}); rm /big /mnt/deep/fast/big; echo $s $e`;
+    const [start = 0, end = 0] = (await inGuest('slow', script)).split(' ').map(Number);
+    return MIB_WRITTEN / (end - start);
+  }
+
+  async function declared(diskIoBps: string | undefined, state = 'Running'): Promise<void> {
+    const limit = diskIoBps === undefined ? {} : { diskIoBps };
+    await house.declareDemo('slow', { ...mounting('fast'), ...limit, state, updatePolicy: 'Restart' });
+  }
+
+  async function untilLimit(limit: string | undefined): Promise<void> {
+    await eventually(
+      `diskIoBps ${limit ?? 'none'}`,
+      () => getInstance(house.place, 'slow'),
+      (seen) => seen?.status.diskIoBps === limit && conditionOf(seen, 'Ready') === 'True',
+      150_000,
+    );
+  }
+
+  function near(limit: number, figure: number): void {
+    expect(figure / limit).toBeGreaterThan(0.75);
+    expect(figure / limit).toBeLessThan(1.3);
+  }
+
+  test('is what a guest measures over all disks, and follows an edit while it runs on', async () => {
+    await declareVolume('fast', { size: '64MB', reclaimPolicy: 'Delete' });
+    await declared('4MB/s');
+    await house.untilReady('slow');
+    const boot = await inGuest('slow', 'cat /proc/sys/kernel/random/boot_id');
+    near(4, await measured());
+    await declared('8MB/s');
+    await untilLimit('8MB/s');
+    near(8, await measured());
+    await declared(undefined);
+    await untilLimit(undefined);
+    expect(await measured()).toBeGreaterThan(12);
+    expect(await inGuest('slow', 'cat /proc/sys/kernel/random/boot_id')).toBe(boot);
+
+    await declared('4MB/s', 'Standby');
+    await eventually(
+      'standby',
+      () => getInstance(house.place, 'slow'),
+      (seen) => seen?.status.state === 'Standby' && conditionOf(seen, 'Ready') === 'True',
+      150_000,
+    );
+    await declared('4MB/s');
+    await untilLimit('4MB/s');
+    await house.untilReady('slow');
+    near(4, await measured());
+    expect(await inGuest('slow', 'cat /proc/sys/kernel/random/boot_id')).toBe(boot);
+  });
 });
