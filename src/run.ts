@@ -7,13 +7,14 @@ import { openLog } from './log.ts';
 import type { Logger } from './log.ts';
 import type { InstanceStatus } from './api/status.ts';
 import type { InstanceId, InstanceKey } from './machine/ids.ts';
+import { openClusterSource } from './cluster-source.ts';
+import type { ClusterSourceParts, OpenedSource } from './cluster-source.ts';
 import { openControlSocket } from './serve/control-socket.ts';
 import { openHttp } from './serve/http.ts';
 import { openMetrics } from './serve/metrics.ts';
 import type { Metrics } from './serve/metrics.ts';
 import { readCrd, readVolumeCrd } from './sources/crd.ts';
 import { openDirectorySource } from './sources/directory/open-directory-source.ts';
-import { openKubernetesSource } from './sources/kubernetes/open-kubernetes-source.ts';
 import type { Source } from './sources/source.ts';
 import { openEgressWarnings } from './egress-warnings.ts';
 import { inheritedDeclarations } from './inherited-declarations.ts';
@@ -41,6 +42,21 @@ const DRAIN_MS = 10_000;
  */
 export async function runController(options: RunOptions, context: RunContext): Promise<number> {
   const log = openLog(options.logLevel);
+  const lost = new AbortController();
+  const onLost = (message: string): void => {
+    log.error({ message }, 'this agent ends, its machines run on');
+    lost.abort();
+  };
+  const signal = AbortSignal.any([context.signal, lost.signal]);
+  const code = await runUntil(options, { ...context, signal }, { log, onLost });
+  return lost.signal.aborted ? 1 : code;
+}
+
+async function runUntil(
+  options: RunOptions,
+  context: RunContext,
+  { log, onLost }: Pick<ClusterSourceParts, 'log' | 'onLost'>,
+): Promise<number> {
   const settings = workshopSettings(options);
   await ensureDirectory(settings.roots.run, 0o711);
   await using stack = new AsyncDisposableStack();
@@ -53,8 +69,10 @@ export async function runController(options: RunOptions, context: RunContext): P
   const workshops = await openWorkshops({ ...settings, outside }, ring.bells, log);
   stack.defer(() => workshops.close());
   const metrics = openMetrics(context.version, workshops.egress);
-  const declared = await openSource(options, { workshops, metrics, log });
-  const inherited = inheritedDeclarations(declared, workshops.storage);
+  const { version } = context;
+  const declared = await openSource(options, { workshops, metrics, log, version, onLost });
+  stack.defer(declared.close);
+  const inherited = inheritedDeclarations(declared.source, workshops.storage);
   const { source, tell } = reportsInTurn(inherited.source);
   stack.defer(() => source.close());
   metrics.instancesAre(() => source.keys().flatMap((key) => source.lastStatus(key) ?? []));
@@ -81,36 +99,22 @@ export async function runController(options: RunOptions, context: RunContext): P
     { version: context.version, declarations: options.declarations, stateDir: options.stateDir },
     'controller started',
   );
-  return await (options.once ? converge(controller, source, options, context) : untilAborted(context.signal));
+  if (options.once) return await converge(controller, source, options, context);
+  await aborted(context.signal);
+  return 0;
 }
 
 async function openSource(
-  { declarations, nodeName, stateDir, runDir }: RunOptions,
-  { workshops: { storage, volumes }, metrics, log }: Omit<Behind, 'source'>,
-): Promise<Source> {
+  options: RunOptions,
+  parts: Omit<ClusterSourceParts, 'parser'>,
+): Promise<OpenedSource> {
+  const { declarations, stateDir, runDir } = options;
   const parser = openParser(await readCrd(), { volumes: await readVolumeCrd() });
-  if (declarations.in === 'directories') {
-    const { watch: directories, pruneAll } = declarations;
-    return openDirectorySource({
-      directories,
-      roots: { state: stateDir, run: runDir },
-      parser,
-      log,
-      pruneAll,
-    });
-  }
-  const { kubeconfig } = declarations;
-  return openKubernetesSource({
-    cluster: kubeconfig === undefined ? { is: 'in-cluster' } : { is: 'kubeconfig', ...kubeconfig },
-    nodeName,
-    parser,
-    log,
-    onHost: () => storage.records().map(({ key }) => key),
-    disksOnHost: () => volumes.all().map(({ key }) => key),
-    onAnswer: (method, status) => {
-      metrics.answered(method, status);
-    },
-  });
+  if (declarations.in === 'cluster') return openClusterSource(options, declarations, { ...parts, parser });
+  const { watch: directories, pruneAll } = declarations;
+  const roots = { state: stateDir, run: runDir };
+  const source = await openDirectorySource({ directories, roots, parser, log: parts.log, pruneAll });
+  return { source, close: () => undefined };
 }
 
 function workshopSettings(options: RunOptions): WorkshopSettings {
@@ -208,9 +212,4 @@ function aborted(signal: AbortSignal): Promise<false> {
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });
-}
-
-async function untilAborted(signal: AbortSignal): Promise<number> {
-  if (!signal.aborted) await aborted(signal);
-  return 0;
 }

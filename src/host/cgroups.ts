@@ -4,7 +4,7 @@ import { HypemanError } from '../errors.ts';
 import { errorCode, isAbsence, readIfThere } from './files.ts';
 
 /** Below the root of each hierarchy: one for each process that outlives us, empty or gone once it is gone. */
-const OURS = 'hypeman';
+export const OURS = 'hypeman';
 /** A collector may remove a new cgroup before its process is in it; the next try makes it again. */
 const TRIES = 10;
 
@@ -66,7 +66,7 @@ export async function collectCgroups(): Promise<void> {
   }
 }
 
-async function directoriesIn(path: string): Promise<readonly string[]> {
+export async function directoriesIn(path: string): Promise<readonly string[]> {
   try {
     const entries = await readdir(path, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
@@ -123,13 +123,13 @@ function isOneOf(error: unknown, ...codes: readonly string[]): boolean {
   return codes.includes(errorCode(error) ?? '');
 }
 
-function isOf(hierarchy: Hierarchy, controllers: readonly string[]): boolean {
+export function isOf(hierarchy: Hierarchy, controllers: readonly string[]): boolean {
   if (controllers.length === 0) return hierarchy.controllers.length === 0;
   return controllers.every((one) => hierarchy.controllers.includes(one));
 }
 
 /** Lines of cgroups(7): `4:memory:/path`, `1:name=systemd:/path`, and of version 2 `0::/path`. */
-function membershipsIn(
+export function membershipsIn(
   text: string,
 ): readonly { readonly controllers: readonly string[]; readonly path: string }[] {
   return text

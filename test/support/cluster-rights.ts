@@ -17,6 +17,18 @@ export async function allowAgent(admin: ApiServer): Promise<void> {
   const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];
   const body = { metadata: { name: 'agent' }, roleRef, subjects };
   await admin.ask({ method: 'POST', path: BINDINGS, body });
+  await allowLease(admin, documents.find(({ kind }) => kind === 'Role')?.rules);
+}
+
+async function allowLease(admin: ApiServer, rules: unknown): Promise<void> {
+  const system = { metadata: { name: 'hypeman-system' } };
+  await admin.ask({ method: 'POST', path: '/api/v1/namespaces', body: system });
+  const path = '/apis/rbac.authorization.k8s.io/v1/namespaces/hypeman-system';
+  await admin.ask({ method: 'POST', path: `${path}/roles`, body: { metadata: { name: 'agent' }, rules } });
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'agent' };
+  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];
+  const body = { metadata: { name: 'agent' }, roleRef, subjects };
+  await admin.ask({ method: 'POST', path: `${path}/rolebindings`, body });
 }
 
 export async function forbidAgent(admin: ApiServer): Promise<void> {

@@ -10,14 +10,16 @@ import type { Declared, Source } from '../source.ts';
 import type { ApiServer } from './api-server.ts';
 import { release } from './claim.ts';
 import { environmentFrom, pullSecretsFrom, secretsOf } from './cluster-environment.ts';
-import { ClusterVolumes, volumesOf } from './cluster-volumes.ts';
+import { ClusterVolumes, volumesOf } from './volumes/cluster-volumes.ts';
 import { EventWriter } from './event-writer.ts';
 import { InstanceWatch } from './instance-watch.ts';
 import type { Known } from './known-instances.ts';
 import type { ListWatchTiming } from './list-watch.ts';
+import type { NodeLease } from './node-lease.ts';
 import { PacedReports } from './paced-reports.ts';
 import { pause } from './pause.ts';
 import { PlaceholderWatch } from './placeholder-watch.ts';
+import type { PodPlace } from './placeholder-watch.ts';
 import { ReportedStatuses } from './reported-statuses.ts';
 import type { SecretStore } from './secret-store.ts';
 import { evictionIn, statusLeft, statusUnder } from './tenure-words.ts';
@@ -31,6 +33,9 @@ export type KubernetesSourceParts = {
   readonly onHost: () => readonly InstanceKey[];
   readonly disksOnHost: () => readonly VolumeKey[];
   readonly openSecrets: (onChange: (instance: InstanceKey) => void) => SecretStore;
+  readonly lease?: NodeLease;
+  /** A pass over an Instance ended, or nothing of it is here any more. */
+  readonly onPass?: (key: InstanceKey) => void;
   readonly timing?: ListWatchTiming;
   readonly elsewhereMs?: number;
   readonly headStartMs?: number;
@@ -44,6 +49,7 @@ export class KubernetesSource implements Source {
   readonly volumes: ClusterVolumes;
   readonly #api: ApiServer;
   readonly #nodeName: string;
+  readonly #lease: NodeLease | undefined;
   readonly #watch: InstanceWatch;
   readonly #pods: PlaceholderWatch;
   readonly #tenures: Tenures;
@@ -51,11 +57,15 @@ export class KubernetesSource implements Source {
   readonly #secrets: SecretStore;
   /** Their status could not be written: they are looked at again when the server is back. */
   readonly #unwritten = new Set<InstanceKey>();
+  readonly #onPass: (key: InstanceKey) => void;
+  #isClosed = false;
   #notify: (key: InstanceKey) => void = () => undefined;
 
   constructor(parts: KubernetesSourceParts) {
     this.#api = parts.api;
     this.#nodeName = parts.nodeName;
+    this.#lease = parts.lease;
+    this.#onPass = parts.onPass ?? (() => undefined);
     const statuses = new ReportedStatuses(parts.api);
     this.#reports = new PacedReports({
       statuses,
@@ -116,6 +126,8 @@ export class KubernetesSource implements Source {
 
   async start(notify: (key: InstanceKey) => void): Promise<void> {
     this.#notify = notify;
+    await this.#lease?.acquire();
+    if (this.#isClosed) return;
     this.volumes.start();
     const podsSeen = this.#pods.start();
     await Promise.race([podsSeen, pause(PODS_FIRST_MS)]);
@@ -156,6 +168,11 @@ export class KubernetesSource implements Source {
     return known === undefined ? undefined : this.#reports.last(known.object);
   }
 
+  /** The placeholder Pod of an Instance, as this node has it. */
+  podOf(key: InstanceKey): PodPlace | undefined {
+    return this.#pods.placeOf(key);
+  }
+
   async report(key: InstanceKey, status: InstanceStatus, events: readonly InstanceEvent[]): Promise<void> {
     const known = this.#watch.known.of(key);
     if (known?.isClaimed !== true) return;
@@ -166,6 +183,7 @@ export class KubernetesSource implements Source {
     await this.#reports.report(known.object, told, [...evictionIn(told, before, now), ...events]);
     this.#unwritten.delete(key);
     this.#tenures.reported(known, status);
+    this.#onPass(key);
   }
 
   async forget(key: InstanceKey): Promise<void> {
@@ -173,6 +191,7 @@ export class KubernetesSource implements Source {
     if (known !== undefined && !(await this.#giveUp(known))) return;
     this.#letGo(key);
     this.#tenures.left(key);
+    this.#onPass(key);
   }
 
   /** False: it is to be here. Declared again while the first was being removed, or placed here again. */
@@ -192,6 +211,8 @@ export class KubernetesSource implements Source {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#lease?.close();
     this.#watch.close();
     this.#pods.close();
     this.#tenures.close();

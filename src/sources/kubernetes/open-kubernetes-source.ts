@@ -1,13 +1,14 @@
 import type { Parser } from '../../api/parser.ts';
 import type { Logger } from '../../log.ts';
 import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
-import type { Source } from '../source.ts';
 import type { ApiServer } from './api-server.ts';
 import { openClusterAccess } from './cluster-access.ts';
 import type { ClusterPlace } from './cluster-access.ts';
 import { KeptAliveApi } from './kept-alive-api.ts';
 import { KubernetesSource } from './kubernetes-source.ts';
 import type { ListWatchTiming } from './list-watch.ts';
+import { NodeLease } from './node-lease.ts';
+import type { NodePresence } from './node-lease.ts';
 import type { SecretStore } from './secret-store.ts';
 import { WatchedSecrets } from './watched-secrets.ts';
 
@@ -25,6 +26,10 @@ export type KubernetesSourceOptions = {
   readonly onAnswer?: (method: string, status: number) => void;
   /** In place of Secrets read from the API server. */
   readonly openSecrets?: (api: ApiServer, onChange: (instance: InstanceKey) => void) => SecretStore;
+  /** Absent: the node's Lease is not kept, and a second agent of the same name is not noticed. */
+  readonly presence?: NodePresence;
+  /** A pass over an Instance ended, or nothing of it is here any more. */
+  readonly onPass?: (key: InstanceKey) => void;
   readonly timing?: ListWatchTiming;
   readonly answerMs?: number;
   readonly elsewhereMs?: number;
@@ -35,8 +40,8 @@ export type KubernetesSourceOptions = {
  * The Instances of one node in a cluster: see the README beside this. Throws `invalid` when the configuration
  * is no good; a server that cannot be reached is waited for in `start`.
  */
-export function openKubernetesSource(options: KubernetesSourceOptions): Promise<Source> {
-  const { cluster, parser, onAnswer, answerMs, timing, openSecrets } = options;
+export function openKubernetesSource(options: KubernetesSourceOptions): Promise<KubernetesSource> {
+  const { cluster, parser, onAnswer, answerMs, timing, openSecrets, presence } = options;
   const api = new KeptAliveApi(openClusterAccess(cluster), {
     ...(onAnswer === undefined ? {} : { onAnswer }),
     ...(answerMs === undefined ? {} : { answerMs }),
@@ -44,6 +49,7 @@ export function openKubernetesSource(options: KubernetesSourceOptions): Promise<
   const source = new KubernetesSource({
     ...options,
     api,
+    ...(presence === undefined ? {} : { lease: new NodeLease({ ...options, ...presence, api }) }),
     openSecrets: (onChange) =>
       openSecrets?.(api, onChange) ??
       new WatchedSecrets({ api, parser, onChange, ...(timing === undefined ? {} : { timing }) }),

@@ -19,6 +19,9 @@ import { Reflector } from './reflector.ts';
 /** A placeholder Pod of this node; of its spec nothing is kept. */
 export type NodePod = { readonly sight: PodSight; readonly object: KubernetesObject };
 
+/** The Pod that stands for an Instance on this node; `over`: it holds no room any more. */
+export type PodPlace = { readonly is: 'bound' | 'over'; readonly uid: string };
+
 export type PlaceholderWatchParts = {
   readonly api: ApiServer;
   readonly nodeName: string;
@@ -104,6 +107,12 @@ export class PlaceholderWatch {
   /** The Pod that holds room here for this very Instance: bound to this node, and neither deleted nor ended. */
   boundFor(instance: InstanceKey, uid: string): NodePod | undefined {
     return this.of(instance).find(({ sight }) => sight.instance.uid === uid && !isOver(sight));
+  }
+
+  placeOf(instance: InstanceKey): PodPlace | undefined {
+    const pods = this.of(instance).map(({ sight }) => sight);
+    const sight = pods.find((one) => !isOver(one)) ?? pods[0];
+    return sight === undefined ? undefined : { is: isOver(sight) ? 'over' : 'bound', uid: sight.uid };
   }
 
   instances(): readonly InstanceKey[] {

@@ -1,0 +1,74 @@
+import type { RunOptions } from './cli/run-options.ts';
+import type { Parser } from './api/parser.ts';
+import type { Logger } from './log.ts';
+import { openPodCgroups } from './pod-cgroups.ts';
+import type { Metrics } from './serve/metrics.ts';
+import { openKubernetesSource } from './sources/kubernetes/open-kubernetes-source.ts';
+import type { Source } from './sources/source.ts';
+import type { Workshops } from './workshops.ts';
+
+export type ClusterSourceParts = {
+  readonly workshops: Workshops;
+  readonly parser: Parser;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly version: string;
+  /** Another agent acts for this node: this one must end. */
+  readonly onLost: (message: string) => void;
+};
+
+export type OpenedSource = {
+  readonly source: Source;
+  /** Ends what is beside the source; the source itself has its own end. */
+  readonly close: () => void;
+};
+
+/** The declarations of a cluster for this node, its Lease, and its machines in the cgroups of their Pods. */
+export async function openClusterSource(
+  { nodeName }: Pick<RunOptions, 'nodeName'>,
+  { kubeconfig }: Extract<RunOptions['declarations'], { in: 'cluster' }>,
+  parts: ClusterSourceParts,
+): Promise<OpenedSource> {
+  const { workshops, parser, metrics, log, version, onLost } = parts;
+  const { storage, volumes, hostFacts, tag } = workshops;
+  const cgroups = openPodCgroups({ podOf: (key) => source.podOf(key), workshops, log });
+  const source = await openKubernetesSource({
+    cluster: kubeconfig === undefined ? { is: 'in-cluster' } : { is: 'kubeconfig', ...kubeconfig },
+    nodeName,
+    parser,
+    log,
+    onHost: () => storage.records().map(({ key }) => key),
+    disksOnHost: () => volumes.all().map(({ key }) => key),
+    onAnswer: (method, status) => {
+      metrics.answered(method, status);
+    },
+    onPass: (key) => {
+      cgroups.tend(key);
+    },
+    presence: {
+      // The lock of the state directory lets one agent at a time have it.
+      installation: `${(await hostFacts()).bootId}-${tag}`,
+      version,
+      abilities: () => abilitiesFrom(workshops),
+      onLost,
+    },
+  });
+  return {
+    source,
+    close: () => {
+      cgroups.close();
+    },
+  };
+}
+
+async function abilitiesFrom({
+  hostFacts,
+}: Workshops): Promise<{ readonly hypervisors: readonly string[]; readonly hasKvm: boolean }> {
+  const usable = Object.entries((await hostFacts()).drivers).filter(
+    ([, facts]) => facts.problem === undefined,
+  );
+  return {
+    hypervisors: usable.map(([name]) => name),
+    hasKvm: usable.some(([, { accelerator }]) => accelerator === 'kvm'),
+  };
+}

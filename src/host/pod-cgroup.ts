@@ -1,0 +1,145 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { ProcessIdentity } from '../machine/machine.ts';
+import { directoriesIn, hierarchiesIn, isOf, membershipsIn, OURS } from './cgroups.ts';
+import type { Hierarchy } from './cgroups.ts';
+import { errorCode, isAbsence, readIfThere } from './files.ts';
+import { identityOf, isAlive, signalProcess } from './processes.ts';
+
+/** What of a Pod a machine is counted against; the others (cpuset, devices) are the holder's own affair. */
+const COUNTED = ['memory', 'cpu', 'cpuacct', 'pids'];
+/** Below a Pod's cgroup, beside those of its containers. */
+const CHILD = 'vmm';
+/** A collector may remove a new cgroup before its process is in it. */
+const TRIES = 5;
+
+/**
+ * Moves a process into the child `vmm` of a Pod's cgroup in each hierarchy that counts memory, processor or
+ * processes. `absent`: the kubelet has not made the Pod's cgroup (yet). A process that ended is left be.
+ */
+export async function joinPodCgroup(
+  identity: ProcessIdentity,
+  pod: string,
+  hierarchies?: readonly Hierarchy[],
+): Promise<'joined' | 'absent'> {
+  const counting = countingIn(hierarchies ?? (await mountedHierarchies()));
+  const places = await Promise.all(counting.map(({ at }) => findPodCgroup(at, pod)));
+  const there = places.filter((place) => place !== undefined);
+  if (there.length === 0 || there.length < counting.length) return 'absent';
+  try {
+    for (const place of there) await enter(identity, [join(place, CHILD)]);
+    return 'joined';
+  } catch (error) {
+    // The Pod ended meanwhile.
+    if (isAbsence(error)) return 'absent';
+    throw error;
+  }
+}
+
+/**
+ * Takes a process out of whatever Pod's cgroup it is in, into `hypeman/NAME`: a kubelet kills all that is in the
+ * cgroup of a Pod that ends. Out of none, it changes nothing.
+ */
+export async function leavePodCgroup(
+  identity: ProcessIdentity,
+  name: string,
+  hierarchies?: readonly Hierarchy[],
+): Promise<void> {
+  const within = await podHierarchiesOf(identity, hierarchies ?? (await mountedHierarchies()));
+  for (const { at } of within) await enterOurs(identity, at, name);
+}
+
+/**
+ * Tells what still holds a Pod, without a machine in it, that it may end: SIGUSR1 to the processes of its
+ * containers, as its placeholder understands it.
+ */
+export async function endPodHolder(
+  pod: string,
+  bootId: string,
+  hierarchies?: readonly Hierarchy[],
+): Promise<void> {
+  const [counting] = countingIn(hierarchies ?? (await mountedHierarchies()));
+  const place = counting === undefined ? undefined : await findPodCgroup(counting.at, pod);
+  if (place === undefined) return;
+  const containers = (await directoriesIn(place)).filter((name) => name !== CHILD);
+  for (const container of containers)
+    for (const pid of await pidsIn(join(place, container))) {
+      const identity = await identityOf(pid, bootId);
+      if (identity !== undefined) await signalProcess(identity, bootId, 'SIGUSR1');
+    }
+}
+
+/**
+ * The cgroup of a Pod below the root of a hierarchy, by either driver of the kubelet (pkg/kubelet/cm, cgroupfs and
+ * systemd), for each quality of service, below `--cgroup-root` or `/`: `kubepods/burstable/pod<uid>`, or
+ * `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid, underscores>.slice`.
+ */
+export async function findPodCgroup(root: string, pod: string): Promise<string | undefined> {
+  for (const parent of [root, ...(await below(root))])
+    for (const kubepods of await below(parent, /(^|-)kubepods(\.slice)?$/)) {
+      const classes = await below(kubepods, /(^|-)(burstable|besteffort)(\.slice)?$/);
+      const pods = await Promise.all([kubepods, ...classes].map((place) => below(place)));
+      const found = pods.flat().find((path) => isOfPod(basename(path), pod));
+      if (found !== undefined) return found;
+    }
+  return undefined;
+}
+
+function isOfPod(directory: string, pod: string): boolean {
+  return directory === `pod${pod}` || directory.endsWith(`-pod${pod.replaceAll('-', '_')}.slice`);
+}
+
+/** Version 1 where it counts; else version 2, which has one hierarchy for all. */
+function countingIn(hierarchies: readonly Hierarchy[]): readonly Hierarchy[] {
+  const first = hierarchies.filter(({ controllers }) => controllers.some((one) => COUNTED.includes(one)));
+  return first.length > 0 ? first : hierarchies.filter(({ controllers }) => controllers.length === 0);
+}
+
+/** Those in which it is in a child that we made. */
+async function podHierarchiesOf(
+  { pid }: ProcessIdentity,
+  hierarchies: readonly Hierarchy[],
+): Promise<readonly Hierarchy[]> {
+  const memberships = membershipsIn((await readIfThere(`/proc/${pid}/cgroup`)) ?? '');
+  const inPods = memberships.filter(({ path }) => IN_POD.test(path));
+  return countingIn(hierarchies).filter((one) => inPods.some(({ controllers }) => isOf(one, controllers)));
+}
+
+const IN_POD = new RegExp(`kubepods.*/${CHILD}$`);
+
+/** Into the last of these, each made if need be; all threads of it (cgroups(7)). Never a stranger with its pid. */
+async function enter(identity: ProcessIdentity, directories: readonly string[]): Promise<void> {
+  for (const directory of directories)
+    await mkdir(directory).catch((error: unknown) => {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    });
+  if (!(await isAlive(identity, identity.bootId))) return;
+  try {
+    await writeFile(join(directories.at(-1) ?? '', 'cgroup.procs'), String(identity.pid), { flag: 'r+' });
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error;
+  }
+}
+
+async function enterOurs(identity: ProcessIdentity, at: string, name: string): Promise<void> {
+  for (let tries = TRIES; ; tries -= 1)
+    try {
+      await enter(identity, [join(at, OURS), join(at, OURS, name)]);
+      return;
+    } catch (error) {
+      if (!isAbsence(error) || tries === 1) throw error;
+    }
+}
+
+async function pidsIn(cgroup: string): Promise<readonly number[]> {
+  const lines = ((await readIfThere(join(cgroup, 'cgroup.procs'))) ?? '').split('\n');
+  return lines.filter((line) => line !== '').map(Number);
+}
+
+async function mountedHierarchies(): Promise<readonly Hierarchy[]> {
+  return hierarchiesIn(await readFile('/proc/self/mountinfo', 'utf8'));
+}
+
+async function below(parent: string, name = /./): Promise<readonly string[]> {
+  return (await directoriesIn(parent)).filter((each) => name.test(each)).map((each) => join(parent, each));
+}

@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import { textAt, valueAt } from '../../api/raw.ts';
+import type { Mapping } from '../../api/raw.ts';
+import { HypemanError, messageOf } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import { isSuccess, sentenceOf } from './api-server.ts';
+import type { Answer, ApiServer } from './api-server.ts';
+import { FIELD_MANAGER } from './instance-resource.ts';
+import { pause } from './pause.ts';
+import { AGENT_LEASE_PREFIX, HYPERVISORS_ANNOTATION, KVM_ANNOTATION } from './placement/placeholder-words.ts';
+
+/** An agent, and the host that it speaks for. */
+export type NodePresence = {
+  /** The same for every agent that may follow this one on its state directory, until the host boots again. */
+  readonly installation: string;
+  readonly version: string;
+  /** What machines this host can run. */
+  readonly abilities: () => Promise<{ readonly hypervisors: readonly string[]; readonly hasKvm: boolean }>;
+  /** Another agent has the node's name now: this one must end. */
+  readonly onLost: (message: string) => void;
+  readonly renewMs?: number;
+  readonly lastsMs?: number;
+};
+
+export type NodeLeaseParts = NodePresence & {
+  readonly api: ApiServer;
+  readonly nodeName: string;
+  readonly log: Logger;
+};
+
+const LEASES = '/apis/coordination.k8s.io/v1/namespaces/hypeman-system/leases';
+const VERSION_ANNOTATION = 'hypeman.dev/version';
+const RENEW_MS = 10_000;
+const LASTS_MS = 40_000;
+/** After a write that lost a race, or had no answer. */
+const AGAIN_MS = 1_000;
+const NOT_FOUND = 404;
+const CONFLICT = 409;
+
+/** What a look at the Lease found. */
+type Turn =
+  | { readonly is: 'ours' }
+  | { readonly is: 'again' }
+  | { readonly is: 'theirs'; readonly holder: string; readonly leftMs: number };
+
+/**
+ * The Lease of a node: says every ten seconds that its agent is there and what it can run, and keeps a second agent
+ * that was given the same node's name from acting. Whether another's has expired is measured from when its last
+ * renewal was first seen here: clocks of nodes are not compared.
+ */
+export class NodeLease {
+  readonly #parts: NodeLeaseParts;
+  readonly #path: string;
+  readonly #identity: string;
+  readonly #abort = new AbortController();
+  /** As last seen or written; undefined: to be read. */
+  #lease: Mapping | undefined;
+  #renewal: { readonly text: string; readonly seenAt: number } | undefined;
+  #waitsFor: string | undefined;
+
+  constructor(parts: NodeLeaseParts) {
+    this.#parts = parts;
+    this.#path = `${LEASES}/${AGENT_LEASE_PREFIX}${parts.nodeName}`;
+    this.#identity = `${parts.nodeName}/${parts.installation}/${randomUUID()}`;
+  }
+
+  /** Resolves when the node is ours to act for, however long that takes; it is kept from then on. */
+  async acquire(): Promise<void> {
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      const turn = await this.#turn();
+      if (turn.is === 'ours') break;
+      if (turn.is === 'theirs') this.#tellWait(turn.holder);
+      await pause(turn.is === 'theirs' ? Math.min(turn.leftMs, this.#renewMs) : AGAIN_MS, signal);
+    }
+    void this.#keep();
+  }
+
+  /** An agent that follows on the same state directory takes it at once; no other before it expires. */
+  close(): void {
+    this.#abort.abort();
+  }
+
+  async #keep(): Promise<void> {
+    const { signal } = this.#abort;
+    let waitMs = this.#renewMs;
+    for (;;) {
+      await pause(waitMs, signal);
+      if (signal.aborted) return;
+      const turn = await this.#turn();
+      if (turn.is === 'theirs') {
+        this.#parts.onLost(`${turn.holder} acts for node ${this.#parts.nodeName} now`);
+        return;
+      }
+      waitMs = turn.is === 'ours' ? this.#renewMs : AGAIN_MS;
+    }
+  }
+
+  /** One look, and one write if it is ours or free. */
+  async #turn(): Promise<Turn> {
+    try {
+      const lease = this.#lease ?? (await this.#read());
+      if (lease === undefined) return await this.#write({ method: 'POST', path: LEASES });
+      const holder = textAt(lease, ['spec', 'holderIdentity']) ?? '';
+      const leftMs = this.#isOurs(holder) ? 0 : this.#leftMs(lease);
+      if (leftMs > 0) {
+        this.#lease = undefined;
+        return { is: 'theirs', holder, leftMs };
+      }
+      return await this.#write({ method: 'PATCH', path: this.#path }, lease);
+    } catch (error) {
+      const { log, nodeName } = this.#parts;
+      if (!this.#abort.signal.aborted)
+        log.warn({ node: nodeName, message: messageOf(error) }, "the node's Lease cannot be renewed");
+      this.#lease = undefined;
+      return { is: 'again' };
+    }
+  }
+
+  async #read(): Promise<Mapping | undefined> {
+    const answer = await this.#parts.api.ask({ method: 'GET', path: this.#path, signal: this.#abort.signal });
+    if (answer.status === NOT_FOUND && textAt(answer.body, ['reason']) === 'NotFound') return undefined;
+    return documentIn(answer);
+  }
+
+  async #write(
+    request: { readonly method: 'POST' | 'PATCH'; readonly path: string },
+    before?: Mapping,
+  ): Promise<Turn> {
+    const answer = await this.#parts.api.ask({
+      ...request,
+      path: `${request.path}?fieldManager=${FIELD_MANAGER}`,
+      patch: 'application/merge-patch+json',
+      body: await this.#wanted(before),
+      signal: this.#abort.signal,
+    });
+    if (answer.status === CONFLICT || answer.status === NOT_FOUND) {
+      this.#lease = undefined;
+      return { is: 'again' };
+    }
+    this.#lease = documentIn(answer);
+    return { is: 'ours' };
+  }
+
+  async #wanted(before: Mapping | undefined): Promise<Mapping> {
+    const { nodeName, version, abilities } = this.#parts;
+    const { hypervisors, hasKvm } = await abilities();
+    const now = microTime(Date.now());
+    const isNew = textAt(before, ['spec', 'holderIdentity']) !== this.#identity;
+    const transitions = Number(valueAt(before, ['spec', 'leaseTransitions']) ?? -1);
+    const taken = { acquireTime: now, leaseTransitions: transitions + 1 };
+    return {
+      metadata: {
+        name: `${AGENT_LEASE_PREFIX}${nodeName}`,
+        annotations: {
+          [HYPERVISORS_ANNOTATION]: hypervisors.join(','),
+          [KVM_ANNOTATION]: String(hasKvm),
+          [VERSION_ANNOTATION]: version,
+        },
+        ...(before === undefined ? {} : { resourceVersion: textAt(before, ['metadata', 'resourceVersion']) }),
+      },
+      spec: {
+        holderIdentity: this.#identity,
+        leaseDurationSeconds: Math.ceil(this.#lastsMs / 1000),
+        renewTime: now,
+        ...(isNew ? taken : {}),
+      },
+    };
+  }
+
+  /** Ours, or of an agent before us: the lock of the state directory proves that it has ended. */
+  #isOurs(holder: string): boolean {
+    const { nodeName, installation } = this.#parts;
+    return holder === '' || holder.startsWith(`${nodeName}/${installation}/`);
+  }
+
+  #leftMs(lease: Mapping): number {
+    const now = performance.now();
+    const text = textAt(lease, ['spec', 'renewTime']) ?? '';
+    if (this.#renewal?.text !== text) this.#renewal = { text, seenAt: now };
+    const lastsMs = Number(valueAt(lease, ['spec', 'leaseDurationSeconds']) ?? 0) * 1000;
+    return this.#renewal.seenAt + lastsMs - now;
+  }
+
+  #tellWait(holder: string): void {
+    if (this.#waitsFor === holder) return;
+    this.#waitsFor = holder;
+    const { log, nodeName } = this.#parts;
+    log.warn(
+      { node: nodeName, holder },
+      'another agent acts for this node: nothing is done before its Lease expires; if both are to run, give each the name of its own node',
+    );
+  }
+
+  get #renewMs(): number {
+    return this.#parts.renewMs ?? RENEW_MS;
+  }
+
+  get #lastsMs(): number {
+    return this.#parts.lastsMs ?? LASTS_MS;
+  }
+}
+
+function documentIn(answer: Answer): Mapping {
+  if (isSuccess(answer)) return answer.body;
+  throw new HypemanError('transient', 'ApiServerRefused', sentenceOf(answer));
+}
+
+/** metav1.MicroTime */
+function microTime(now: number): string {
+  return new Date(now).toISOString().replace('Z', '000Z');
+}
