@@ -2,7 +2,7 @@ import { inherited, inheritedProblems } from './api/inherited.ts';
 import type { InheritedSpec } from './api/inherited.ts';
 import { inheritanceOf } from './api/inheritance.ts';
 import type { Inheritance } from './api/inheritance.ts';
-import type { Instance } from './api/instance.ts';
+import type { Instance, Problem } from './api/instance.ts';
 import { problemText } from './api/problem.ts';
 import { keyOf, namespaceOf } from './machine/ids.ts';
 import type { InstanceKey } from './machine/ids.ts';
@@ -25,6 +25,9 @@ export type Fork = {
 /** A fork and its sources, up to the first that leans on no other declaration: that is `end`. */
 type Line = { readonly forks: readonly Fork[]; readonly end: Declared; readonly isCircle: boolean };
 
+/** A fork's words over what it was left: `from` tells whether they still are. */
+type Merged = { readonly from: object; readonly instance: Instance; readonly problems: readonly Problem[] };
+
 const GONE: Declared = { is: 'gone' };
 
 /**
@@ -36,7 +39,7 @@ export class MergedDeclarations {
   readonly #declared: Source['declared'];
   readonly #storage: Pick<Storage, 'recordOf' | 'inheritanceOf'>;
   /** By a fork's own words: equal words are one Instance, so that who compares them sees no edit. */
-  readonly #merged = new WeakMap<Instance, { readonly from: object; readonly merged: Instance }>();
+  readonly #merged = new WeakMap<Instance, Merged>();
 
   constructor(declared: Source['declared'], storage: Pick<Storage, 'recordOf' | 'inheritanceOf'>) {
     this.#declared = declared;
@@ -87,31 +90,29 @@ export class MergedDeclarations {
   #over(source: Declared, fork: Fork): Declared {
     const { own, kept, isBereft } = fork;
     if (isBereft) return held(own, { reason: 'SourceLost', message: bereftText(fork) });
-    if (kept !== undefined)
-      return this.#judged(
-        fork,
-        this.#mergedFrom(own.instance, kept, () => kept),
-      );
+    if (kept !== undefined) return judged(fork, this.#mergedFrom(own.instance, kept, kept));
     if (!isWhole(source)) return own;
     const { instance } = source;
-    const left = (): InheritedSpec => inheritanceOf(instance, {}, instance.spec.state);
-    return this.#judged(fork, this.#mergedFrom(own.instance, instance, left));
+    return judged(
+      fork,
+      this.#mergedFrom(own.instance, instance, inheritanceOf(instance, {}, instance.spec.state)),
+    );
   }
 
-  #mergedFrom(own: Instance, from: object, left: () => InheritedSpec): Instance {
+  #mergedFrom(own: Instance, from: object, left: InheritedSpec): Merged {
     const known = this.#merged.get(own);
-    if (known?.from === from) return known.merged;
-    const merged = inherited(own, left());
-    this.#merged.set(own, { from, merged });
+    if (known?.from === from) return known;
+    const instance = inherited(own, left);
+    const merged = { from, instance, problems: inheritedProblems(instance.spec) };
+    this.#merged.set(own, merged);
     return merged;
   }
+}
 
-  #judged({ own, source }: Fork, instance: Instance): Declared {
-    const problems = inheritedProblems(instance.spec);
-    if (problems.length === 0) return { ...own, instance };
-    const message = [`together with what it has from ${source}:`, ...problems.map(problemText)].join('\n');
-    return held(own, { reason: 'Invalid', message });
-  }
+function judged({ own, source }: Fork, { instance, problems }: Merged): Declared {
+  if (problems.length === 0) return { ...own, instance };
+  const message = [`together with what it has from ${source}:`, ...problems.map(problemText)].join('\n');
+  return held(own, { reason: 'Invalid', message });
 }
 
 /** It says everything: it is no fork, or one that has been told what its source says. */
