@@ -2,6 +2,7 @@ import type { ReportedState } from '../api/status.ts';
 import { isReplaced } from './known.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import { isSuspended } from './suspended.ts';
+import { hasNeverRun } from './wishes.ts';
 import type { World } from './world.ts';
 
 /** The record of the instance that is declared now; what another one left under the key is not its own. */
@@ -34,7 +35,7 @@ export function stateOf(world: World): ReportedState | undefined {
   if (world.machine.state !== 'absent') return STATES[world.machine.state];
   if (record === undefined && world.desired.is !== 'wanted') return undefined;
   if (isInStandby(world)) return 'Standby';
-  return record?.run === undefined ? 'Created' : 'Stopped';
+  return record === undefined || hasNeverRun(record) ? 'Created' : 'Stopped';
 }
 
 const STATES = { created: 'Created', paused: 'Paused', shutdown: 'Shutdown', unknown: 'Unknown' } as const;

@@ -65,8 +65,12 @@ export function aBase(changes: Partial<Origin> = {}): Base {
 export function aDisksBase(changes: Partial<Origin> = {}): Base {
   const { id, manifest, origin } = aBase(changes);
   const { version, source, createdAt } = manifest;
-  const { run: _run, ...stopped } = origin;
-  return { id, manifest: { version, source, createdAt }, origin: stopped };
+  const { instance, takenAt, image, salt, disks } = origin;
+  return {
+    id,
+    manifest: { version, source, createdAt },
+    origin: { version, instance, takenAt, image, salt, disks },
+  };
 }
 
 export function asking(askedAt = NOW): Partial<InstanceRecord> {

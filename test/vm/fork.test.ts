@@ -1,21 +1,18 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { readdir } from 'node:fs/promises';
-import type { ReportedInstance } from '../../src/api/reported.ts';
-import { cli, conditionOf, declare, eventually, getInstance } from '../support/controller-process.ts';
-import { openTestHouse } from '../support/test-house.ts';
-import type { TestHouse } from '../support/test-house.ts';
+import { cli, conditionOf, eventually, getInstance, tracesOf } from '../support/controller-process.ts';
+import { COUNTER, isReady, openForkHouse, reasonOf } from '../support/fork-house.ts';
+import type { ForkHouse, Life } from '../support/fork-house.ts';
 
-/** Counts in a variable of its shell, in memory alone. */
-const PROGRAM = {
-  entrypoint: ['/bin/sh', '-c'],
-  cmd: ['n=0; while true; do n=$((n+1)); echo $n >/tmp/count; sleep 0.2; done'],
-};
+const RUNNING = { forkFrom: { fromRunning: true } };
 
-let house: TestHouse;
+let house: ForkHouse;
 
 beforeAll(async () => {
-  house = await openTestHouse('10.147.0.0/24');
+  house = await openForkHouse('10.147.0.0/24');
+  await house.declareDemo('base', COUNTER);
+  await house.untilReady('base');
 });
 
 afterEach(async (context) => {
@@ -26,80 +23,162 @@ afterAll(async () => {
   await house.close();
 });
 
-async function inGuest(name: string, script: string): Promise<string> {
-  const { stdout } = await eventually(
-    `sh -c ${script} in ${name}`,
-    () => cli(house.place, 'exec', name, '--', 'sh', '-c', script),
-    ({ exitCode, stdout: said }) => exitCode === 0 && said !== '',
-  );
-  return stdout.trim();
+async function goesOn(name: string, before: Life): Promise<void> {
+  const now = await house.lifeOf(name);
+  expect(now.boot).toBe(before.boot);
+  await expect.poll(async () => (await house.lifeOf(name)).counted).toBeGreaterThan(now.counted);
 }
 
-async function declareFork(
-  name: string,
-  source: string,
-  spec: Readonly<Record<string, unknown>> = {},
-): Promise<void> {
-  const { forkFrom = {}, ...others } = spec;
-  const document = {
-    apiVersion: 'hypeman.dev/v1alpha1',
-    kind: 'Instance',
-    metadata: { name },
-    spec: { forkFrom: { instance: source, ...(forkFrom as object) }, ...others },
-  };
-  await declare(house.place, `${name}.yaml`, JSON.stringify(document));
-}
-
-async function until(
-  name: string,
-  what: string,
-  satisfies: (seen: ReportedInstance) => boolean,
-): Promise<ReportedInstance> {
-  const seen = await eventually(
-    `${name} ${what}`,
-    () => getInstance(house.place, name),
-    (each) => each !== undefined && satisfies(each),
-    120_000,
-  );
-  if (seen === undefined) throw new Error(`${name} is not there`);
-  return seen;
-}
-
-const untilReason = (name: string, reason: string): Promise<ReportedInstance> =>
-  until(name, reason, ({ status }) =>
-    status.conditions.some((each) => each.type === 'Ready' && each.reason === reason),
-  );
-
-const traceOfLife = async (name: string): Promise<{ readonly boot: string; readonly counted: number }> => ({
-  boot: await inGuest(name, 'cat /proc/sys/kernel/random/boot_id'),
-  counted: Number(await inGuest(name, 'cat /tmp/count')),
-});
+const bases = (): Promise<readonly string[]> => readdir(`${house.place.stateDir}/snapshots`).catch(() => []);
 
 describe('a fork', () => {
   test('of a running instance goes on with its memory, as itself, and its source runs on', async () => {
-    await house.declareDemo('base', PROGRAM);
-    const source = await house.untilReady('base');
-    const before = await traceOfLife('base');
-
-    await declareFork('one', 'base');
-    const refused = await untilReason('one', 'SourceNotReady');
+    const before = await house.lifeOf('base');
+    const source = await getInstance(house.place, 'base');
+    await house.declareForks(['one'], 'base');
+    const refused = await house.until('one', 'refused', (seen) => reasonOf(seen) === 'SourceNotReady');
     expect(refused.status.conditions.find(({ type }) => type === 'Ready')?.message).toContain('fromRunning');
 
-    await declareFork('one', 'base', { forkFrom: { fromRunning: true } });
+    await house.declareForks(['one'], 'base', RUNNING);
     const fork = await house.untilReady('one');
-    const life = await traceOfLife('one');
+    const life = await house.lifeOf('one');
     expect(life.boot).toBe(before.boot);
     expect(life.counted).toBeGreaterThanOrEqual(before.counted);
-    expect(await inGuest('one', 'hostname')).toBe('one');
-    expect(fork.status.network?.ip).not.toBe(source.status.network?.ip);
-    expect(await inGuest('one', 'ip -4 -o addr show eth0')).toContain(fork.status.network?.ip);
-    expect(fork.status.fork).toMatchObject({ source: 'base', completedAt: expect.any(String) as string });
+    expect(await house.inGuest('one', 'hostname')).toBe('one');
+    const ip = fork.status.network?.ip;
+    expect(ip).not.toBe(source?.status.network?.ip);
+    expect(await house.inGuest('one', 'ip -4 -o addr show eth0')).toContain(`${ip}/32`);
+    expect(fork.status.fork).toMatchObject({
+      source: 'base',
+      sourcePauseMs: expect.any(Number) as number,
+      completedAt: expect.any(String) as string,
+    });
     expect(conditionOf(fork, 'UpToDate')).toBe('True');
+    await goesOn('base', before);
+    expect((await cli(house.place, 'describe', 'one')).stdout).toContain('Forked');
+  });
 
-    const after = await traceOfLife('base');
-    expect(after.boot).toBe(before.boot);
+  test('has what its document does not say from its source, and keeps it when that goes or changes', async () => {
+    expect(await house.inGuest('one', "tr '\\0' '\\n' </proc/1/environ | wc -l")).not.toBe('');
+    const { status } = await house.until('one', 'ready', isReady);
+    expect(status).toMatchObject({ vcpus: 1, size: '192MB', overlaySize: '256MB' });
+    await house.declareDemo('base', { ...COUNTER, vcpus: 2 });
+    await house.until('base', 'edited', (seen) => seen.status.pendingFields?.includes('vcpus') === true);
     await sleep(500);
-    expect((await traceOfLife('base')).counted).toBeGreaterThan(after.counted);
-    expect(await readdir(`${house.place.stateDir}/snapshots`)).toBeDefined();
+    const fork = await getInstance(house.place, 'one');
+    expect(fork?.status.pendingFields).toBeUndefined();
+    await house.declareDemo('base', COUNTER);
+  });
+
+  test('of which several are declared at once are made in one go, and differ in everything that names them', async () => {
+    const names = ['a', 'b', 'c', 'd'];
+    await house.declareForks(names, 'base', RUNNING);
+    for (const name of names) await house.untilReady(name);
+    const identities = await Promise.all(
+      names.map((name) =>
+        house.inGuest(
+          name,
+          'hostname; cat /sys/class/net/eth0/address; ip -4 -o addr show eth0 | cut -d" " -f7; head -c 16 /dev/urandom | od -An -tx1',
+        ),
+      ),
+    );
+    const columns = [0, 1, 2, 3].map((line) => identities.map((text) => text.split('\n')[line]));
+    for (const column of columns) expect(new Set(column).size).toBe(names.length);
+    const log = await readFile(house.controller().logPath, 'utf8');
+    const freezings = log.split('\n').filter((line) => line.includes('"freeze-machine"'));
+    // One for `one`, and for four at once seldom more than two.
+    expect(freezings.length).toBeLessThanOrEqual(4);
+    await house.withdraw('a');
+  });
+
+  test('of a fork outlives it, and its first source', async () => {
+    await house.declareForks(['two'], 'one', RUNNING);
+    await house.untilReady('two');
+    const life = await house.lifeOf('two');
+    await house.withdraw('one');
+    await eventually(
+      'one gone',
+      () => getInstance(house.place, 'one'),
+      (seen) => seen === undefined,
+    );
+    await house.declareForks(['three'], 'two', RUNNING);
+    await house.untilReady('three');
+    await goesOn('two', life);
+    await goesOn('three', life);
+    expect(await house.inGuest('three', 'hostname')).toBe('three');
+    await house.withdraw('two');
+    await eventually(
+      'two gone',
+      () => getInstance(house.place, 'two'),
+      (seen) => seen === undefined,
+    );
+    await goesOn('three', life);
+  });
+
+  test('goes to standby and comes back, as itself', async () => {
+    const life = await house.lifeOf('three');
+    await house.declareForks(['three'], 'two', { ...RUNNING, state: 'Standby' });
+    await house.until('three', 'in standby', (seen) => seen.status.state === 'Standby' && isReady(seen));
+    await house.declareForks(['three'], 'two', RUNNING);
+    await house.until('three', 'back', (seen) => seen.status.state === 'Running' && isReady(seen));
+    await goesOn('three', life);
+    expect(await house.inGuest('three', 'hostname')).toBe('three');
+    await house.withdraw('three');
+  });
+
+  test('of one in standby is made without waking it, and waits in standby or runs, as is asked', async () => {
+    const life = await house.lifeOf('base');
+    await house.declareDemo('base', { ...COUNTER, state: 'Standby' });
+    await house.until('base', 'in standby', (seen) => seen.status.state === 'Standby' && isReady(seen));
+    await house.declareForks(['sleeps'], 'base');
+    const sleeping = await house.until(
+      'sleeps',
+      'in standby',
+      (seen) => seen.status.state === 'Standby' && isReady(seen),
+    );
+    expect(sleeping.status.hasSnapshot).toBe(true);
+    await house.declareForks(['wakes'], 'base', { state: 'Running' });
+    await house.untilReady('wakes');
+    await goesOn('wakes', life);
+    expect((await getInstance(house.place, 'base'))?.status.state).toBe('Standby');
+    await house.declareForks(['sleeps'], 'base', { state: 'Running' });
+    await house.untilReady('sleeps');
+    await goesOn('sleeps', life);
+    expect(await house.inGuest('sleeps', 'hostname')).toBe('sleeps');
+    await house.declareDemo('base', COUNTER);
+    await house.until('base', 'back', (seen) => seen.status.state === 'Running' && isReady(seen));
+    await goesOn('base', life);
+    for (const name of ['sleeps', 'wakes']) await house.withdraw(name);
+  });
+
+  test('of a stopped one has its disks, and boots', async () => {
+    const { boot } = await house.lifeOf('base');
+    await house.inGuest('base', 'echo kept > /kept; sync; echo done');
+    await house.declareDemo('base', { ...COUNTER, state: 'Stopped' });
+    await house.until('base', 'stopped', (seen) => seen.status.state === 'Stopped' && isReady(seen));
+    await house.declareForks(['cold'], 'base', { state: 'Running' });
+    await house.untilReady('cold');
+    expect((await house.lifeOf('cold')).boot).not.toBe(boot);
+    expect(await house.inGuest('cold', 'cat /kept; hostname')).toBe('kept\ncold');
+    await house.inGuest('cold', 'echo other > /kept; sync; echo done');
+    await house.declareForks(['rests'], 'base');
+    await house.until('rests', 'stopped', (seen) => seen.status.state === 'Stopped' && isReady(seen));
+    await house.declareDemo('base', COUNTER);
+    await house.until('base', 'back', (seen) => seen.status.state === 'Running' && isReady(seen));
+    expect(await house.inGuest('base', 'cat /kept')).toBe('kept');
+  });
+
+  test('that is gone with all others leaves nothing, and no base', async () => {
+    for (const name of ['cold', 'rests']) await house.withdraw(name);
+    await house.remove('base');
+    for (const name of ['a', 'b', 'c', 'd', 'three', 'sleeps', 'wakes', 'cold', 'rests'])
+      await eventually(
+        `${name} gone`,
+        () => getInstance(house.place, name),
+        (seen) => seen === undefined,
+      );
+    await eventually('bases gone', bases, (names) => names.length === 0, 90_000);
+    const traces = (await tracesOf(house.place)).filter((trace) => !/controller|^table|^routing/.test(trace));
+    expect(traces).toEqual([]);
   });
 });

@@ -72,8 +72,7 @@ describe('before a source is disturbed', () => {
       {},
       'Initializing',
     ],
-    ['has an init of before', sourceWorld({ guest: STARTED }), {}, 'restart it once'],
-    ['does not answer', sourceWorld({ guest: { state: 'silent' } }), {}, 'does not answer'],
+    ['has an old init', sourceWorld({ guest: STARTED }), {}, 'restart it once'],
     ['was never started', sourceWorld({ record: aRecord() }), {}, 'never started'],
     [
       'writes to a volume',
