@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { parse } from 'yaml';
 import { openParser } from '../../src/api/parser.ts';
-import { valueAt } from '../../src/api/raw.ts';
+import { listOf, textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
 import { openPlacement } from '../../src/sources/kubernetes/placement/open-placement.ts';
@@ -17,7 +17,7 @@ const MERGE = 'application/merge-patch+json';
 const NODE_LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
 const AGENT_LEASES = `/apis/coordination.k8s.io/v1/namespaces/${SYSTEM}/leases`;
 
-/** Nobody's kubelet: a Node object whose Leases are renewed, as good as a node to the scheduler. */
+/** A Node whose Leases are renewed, with a kubelet that ends containers and does nothing else. */
 export type PaperNode = {
   readonly name: string;
   /** Neither kubelet nor agent are heard of any more. */
@@ -67,6 +67,7 @@ export async function addPaperNode(
       ? [await keepLease(admin, AGENT_LEASES, { name: `hypeman-node-${name}`, annotations }, name)]
       : []),
   ];
+  renewals.push(endContainers(admin, name));
   const fallSilent = (): void => {
     for (const timer of renewals) clearInterval(timer);
   };
@@ -82,6 +83,24 @@ export async function addPaperNode(
       await admin.ask({ method: 'DELETE', path });
     },
   };
+}
+
+/** Confirms the end of each Pod that was deleted, finalizers or not, as a kubelet does whose containers obey. */
+function endContainers(admin: ApiServer, node: string): NodeJS.Timeout {
+  const look = async (): Promise<void> => {
+    const pods = await must(admin, {
+      method: 'GET',
+      path: `/api/v1/pods?fieldSelector=spec.nodeName=${node}`,
+    });
+    for (const { metadata } of listOf(pods.items) as readonly { readonly metadata: Mapping }[]) {
+      if (!(Number(valueAt(metadata, ['deletionGracePeriodSeconds']) ?? 0) > 0)) continue;
+      const path = `/api/v1/namespaces/${textAt(metadata, ['namespace']) ?? ''}/pods/${textAt(metadata, ['name']) ?? ''}`;
+      await admin.ask({ method: 'DELETE', path, body: { gracePeriodSeconds: 0 } });
+    }
+  };
+  return setInterval(() => {
+    void look().catch(() => undefined);
+  }, 300);
 }
 
 async function keepLease(
@@ -149,24 +168,4 @@ export async function startWorker(...given: Parameters<typeof openWorker>): Prom
 
 export async function makeSystem(admin: ApiServer): Promise<void> {
   await must(admin, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: SYSTEM } } });
-}
-
-/** As the agent of a node takes an Instance, and what it tells of it. */
-export async function takeAsAgent(
-  admin: ApiServer,
-  instance: Mapping,
-  node: string,
-  status: Mapping,
-): Promise<void> {
-  const metadata = valueAt(instance, ['metadata']) as Record<'namespace' | 'name' | 'uid', string>;
-  const path = `/apis/hypeman.dev/v1alpha1/namespaces/${metadata.namespace}/instances/${metadata.name}`;
-  const body = {
-    metadata: {
-      labels: { 'hypeman.dev/node': node },
-      annotations: { 'hypeman.dev/held-by': `${node} ${metadata.uid}` },
-      finalizers: ['hypeman.dev/instance'],
-    },
-  };
-  await must(admin, { method: 'PATCH', path, patch: MERGE, body });
-  await must(admin, { method: 'PATCH', path: `${path}/status`, patch: MERGE, body: { status } });
 }

@@ -18,6 +18,7 @@ type Parts = {
   readonly api: ApiServer;
   readonly sights: PlacementSights;
   readonly settings: PlaceholderSettings;
+  readonly now: () => number;
 };
 
 /** What the API server would not take; to be looked at again with this in mind. */
@@ -80,7 +81,9 @@ async function release({ api, sights }: Parts, pod: PodSight): Promise<void> {
 export async function removeStray(parts: Parts, key: InstanceKey, pod: PodSight): Promise<boolean> {
   const there = await lookUp(parts.api, key);
   if (there?.uid === pod.instance.uid) return false;
+  const { binding } = pod;
+  const standing = binding.is === 'bound' ? parts.sights.standing(binding.node, parts.now()) : 'alive';
   await release(parts, pod);
-  await deletePod(parts.api, parts.sights.pod(pod), false);
+  await deletePod(parts.api, parts.sights.pod(pod), standing === 'gone' || standing === 'out-of-service');
   return true;
 }

@@ -83,13 +83,14 @@ function instanceSink({ sights, onInstance, onNeighbour }: PlacementWatchesParts
   return {
     put: (object) => {
       const before = sights.putInstance(object);
-      const now = sights.instance(object.key);
       onInstance(object.key);
-      if (before?.holder !== now?.holder) onNeighbour(namespaceOf(object.key));
+      if (before === undefined || before.holder !== sights.instance(object.key)?.holder)
+        onNeighbour(namespaceOf(object.key));
     },
     gone: (key) => {
       sights.dropInstance(key);
       onInstance(key);
+      onNeighbour(namespaceOf(key));
     },
   };
 }

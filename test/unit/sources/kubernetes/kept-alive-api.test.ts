@@ -72,6 +72,20 @@ describe('an API server over kept connections', () => {
     expect(connections).toBe(1);
   });
 
+  test('the body of a DELETE arrives, and is not taken for the next request', async () => {
+    let read = '';
+    handlers = [
+      (request, response) => {
+        request.on('data', (chunk: Buffer) => (read += chunk.toString()));
+        request.on('end', () => response.end('{}'));
+      },
+    ];
+    await api.ask({ method: 'DELETE', path: '/one', body: { preconditions: { uid: 'ü' } } });
+    expect(JSON.parse(read)).toEqual({ preconditions: { uid: 'ü' } });
+    expect(await api.ask({ method: 'GET', path: '/two' })).toMatchObject({ status: 200 });
+    expect(connections).toBe(1);
+  });
+
   test('a connection that was closed as it was taken again costs no request', async () => {
     await ask();
     handlers = [(request) => request.socket.destroy()];

@@ -16,7 +16,7 @@ import {
 function kindsOf({ actions }: PlacementPlan): readonly string[] {
   return actions.map(({ kind }) => kind);
 }
-function said(plan: PlacementPlan, type: string): readonly [string?, string?, string?] {
+function said(plan: PlacementPlan, type: string): readonly (string | undefined)[] {
   const found = plan.status?.conditions.find((each) => each.type === type);
   return [found?.status, found?.reason, found?.message];
 }
