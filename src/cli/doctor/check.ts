@@ -1,3 +1,4 @@
+import type { CloneMethod } from '../../host/clone-file.ts';
 import type { CommandResult } from '../../host/exec.ts';
 
 /** What a check found, what that means, and, where something is amiss, how to mend it. */
@@ -5,7 +6,7 @@ export type Finding =
   | { readonly level: 'ok'; readonly means: string }
   | { readonly level: 'warn' | 'fail'; readonly means: string; readonly fix: string };
 
-/** One question to the host. Reads only; repeatable. */
+/** One question to the host. Leaves it as it was; repeatable. */
 export type Check = { readonly name: string; readonly look: (host: HostProbe) => Promise<Finding> };
 
 /** The host as the checks see it. A test passes another one. */
@@ -19,6 +20,8 @@ export type HostProbe = {
   readonly holdsOpen: (pid: number, path: string) => Promise<boolean>;
   /** Bytes that can be written where this path lies, or would lie. */
   readonly freeBytes: (path: string) => Promise<number>;
+  /** How disks are copied where this path lies, or would lie: found out by trying, with nothing left. */
+  readonly cloneMethod: (path: string) => Promise<CloneMethod>;
   /** Exit code and output, whatever the code; throws `ToolMissing`. */
   readonly run: (program: string, args: readonly string[], input?: string) => Promise<CommandResult>;
 };

@@ -16,6 +16,7 @@ import { proxyUserCheck, trustBundleCheck } from './egress-checks.ts';
 import {
   cgroupCheck,
   clockCheck,
+  cloneCheck,
   diskCheck,
   memoryCheck,
   rootCheck,
@@ -41,6 +42,7 @@ export function checksFor(context: CliContext, places: Places, subnet: string): 
     clockCheck,
     memoryCheck,
     diskCheck(stateDir),
+    cloneCheck(stateDir),
     controllerCheck(stateDir, controllerAt(controllerSocketOf(places))),
   ];
 }

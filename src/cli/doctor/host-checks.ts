@@ -81,6 +81,19 @@ export function diskCheck(stateDir: string): Check {
   };
 }
 
+/** Which way disks of forks come by what is on their source's. */
+export function cloneCheck(stateDir: string): Check {
+  return {
+    name: 'copies of disks',
+    look: async ({ cloneMethod }) => {
+      if ((await cloneMethod(stateDir)) === 'reflink')
+        return ok('reflink: a fork shares the blocks of its source until one of them writes to them');
+      const way = 'sparse copy: a fork copies what was written to the disks of its source, but no holes';
+      return ok(`${way}; on XFS or btrfs under ${stateDir} it would share them`);
+    },
+  };
+}
+
 export const tunCheck: Check = {
   name: 'tun device',
   look: async ({ exists }) => ((await exists('/dev/net/tun')) ? ok('/dev/net/tun is there') : noTun()),

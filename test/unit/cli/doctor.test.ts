@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { controllerCheck, driverCheck, kernelCheck } from '../../../src/cli/doct
 import { proxyUserCheck, trustBundleCheck } from '../../../src/cli/doctor/egress-checks.ts';
 import {
   clockCheck,
+  cloneCheck,
   diskCheck,
   memoryCheck,
   rootCheck,
@@ -21,6 +22,7 @@ import {
   othersCheck,
   subnetCheck,
 } from '../../../src/cli/doctor/network-checks.ts';
+import { hostProbe } from '../../../src/cli/doctor/probe.ts';
 import { examine, isFit, reportText } from '../../../src/cli/doctor/report.ts';
 import type { ControllerClient } from '../../../src/cli/controller-client.ts';
 import { toolsMissing } from '../../../src/host/tools.ts';
@@ -38,6 +40,7 @@ function host(more: Partial<HostProbe> = {}, files: Readonly<Record<string, stri
     exists: (path) => Promise.resolve(path in files),
     holdsOpen: () => Promise.resolve(false),
     freeBytes: () => Promise.resolve(100 * GIB),
+    cloneMethod: () => Promise.resolve('reflink'),
     run: () => Promise.resolve({ exitCode: 0, stdout: '', stderr: '' }),
     ...more,
   };
@@ -50,6 +53,21 @@ async function levelOf(check: Check, seen: HostProbe): Promise<Finding['level']>
 test('only root can make machines', async () => {
   expect(await levelOf(rootCheck, host())).toBe('ok');
   expect(await levelOf(rootCheck, host({ uid: 1000 }))).toBe('fail');
+});
+
+test('how forks come by their disks is told', async () => {
+  const check = cloneCheck('/var/lib/hypeman');
+  expect((await check.look(host())).means).toMatch(/^reflink: .*shares/);
+  const copying = host({ cloneMethod: () => Promise.resolve('sparse-copy') });
+  expect((await check.look(copying)).means).toMatch(/^sparse copy: .*XFS or btrfs under \/var\/lib\/hypeman/);
+});
+
+test('this host is asked by trying, where the state will lie, and nothing stays there', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'hypeman-doctor-'));
+  const probe = hostProbe(Date.now, new AbortController().signal);
+  expect(['reflink', 'sparse-copy']).toContain(await probe.cloneMethod(join(directory, 'not/yet/there')));
+  expect(await readdir(directory)).toEqual([]);
+  await rm(directory, { recursive: true });
 });
 
 test('missing programs are named together, with one command that brings them', async () => {
