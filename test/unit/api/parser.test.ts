@@ -74,7 +74,11 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   ['too many CPUs', { vcpus: 1000 }, /must be at most 256/],
   ['memory that is no whole MiB', { size: '1000000000' }, /must be a whole number of MB .*: write 954MB/],
   ['an image that is none', { image: 'https://x/y' }, /write one such as docker\.io\/library\/nginx/],
-  ['a fork', { forkFrom: { instance: 'a' }, image: undefined }, /forkFrom: is not supported by this version/],
+  [
+    'a fork of itself',
+    { forkFrom: { instance: 'web' }, image: undefined },
+    /^spec\.forkFrom\.instance: is this Instance itself: name the one that is to be forked$/,
+  ],
 ])('%s is explained', (_, fields, message) => {
   const said = read(JSON.parse(JSON.stringify(spec(fields))));
   expect(said.join('\n')).toMatch(message);
