@@ -30,7 +30,7 @@ export type Action =
     }
   | { readonly kind: 'grow-overlay'; readonly id: InstanceId; readonly bytes: number }
   | { readonly kind: 'remove-overlay'; readonly id: InstanceId }
-  /** Filling it from an archive goes on in the background. */
+  /** Filling it goes on in the background. */
   | { readonly kind: 'create-volume'; readonly wish: VolumeWish }
   | { readonly kind: 'grow-volume'; readonly volume: VolumeKey; readonly bytes: number }
   /** The instance's own writable layer over a volume: made, or grown. */

@@ -12,7 +12,8 @@ import { PREPARING } from './overlay.ts';
 
 /** Whoever declares it or lets go of it wakes us: this is for a disk that is put back by hand. */
 const LOOK_AGAIN_MS = 30_000;
-const FILLING_LOOK_MS = 1_000;
+/** Each step of a filling wakes us, and its end. */
+const FILLING_LOOK_MS = 10_000;
 
 /** Every volume is declared, nobody else has it in a way that bars this one, and none is being filled. */
 export const volumesFree: Rung<RecordedWorld> = (world) =>
