@@ -1,8 +1,10 @@
 import { benchBoot } from './boot.ts';
+import { benchCluster } from './cluster.ts';
 import { benchFleet } from './egress-fleet.ts';
 import { benchMinting } from './egress-minting.ts';
 import { benchEgressProxy } from './egress-proxy.ts';
 import { benchRotation } from './egress-rotation.ts';
+import { benchFork } from './fork.ts';
 import type { BenchResult } from './figures.ts';
 import { machineText } from './figures.ts';
 import { benchReconcile } from './reconcile.ts';
@@ -11,10 +13,12 @@ import { benchStandby } from './standby.ts';
 /** `npm run bench -- NAME [--json]`: prose on stderr; with `--json` one line on stdout. */
 const BENCHES: Readonly<Record<string, (say: (text: string) => void) => Promise<BenchResult>>> = {
   boot: benchBoot,
+  cluster: benchCluster,
   egress: benchEgressProxy,
   'egress-fleet': benchFleet,
   'egress-minting': benchMinting,
   'egress-rotation': benchRotation,
+  fork: benchFork,
   reconcile: benchReconcile,
   standby: benchStandby,
 };

@@ -38,7 +38,7 @@ export async function openFakeNode(): Promise<FakeNode> {
 export type FakeAgent = Listening & { readonly controller: Controller };
 
 export async function startFakeAgent(
-  plane: ControlPlane,
+  plane: Pick<ControlPlane, 'kubeconfig'>,
   { workshops, ring }: FakeNode,
   options: Parameters<typeof listen>[1] = {},
 ): Promise<FakeAgent> {

@@ -131,7 +131,7 @@ export type Listening = {
 };
 
 export async function listen(
-  plane: ControlPlane,
+  plane: Pick<ControlPlane, 'kubeconfig'>,
   options: Partial<KubernetesSourceOptions> & {
     readonly port?: number;
     readonly user?: 'admin' | 'agent';

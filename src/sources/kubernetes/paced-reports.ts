@@ -4,6 +4,8 @@ import type { InstanceKey } from '../../machine/ids.ts';
 import { Errands } from './errands.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
+import { PassingRate } from './passing-rate.ts';
+import type { Rate } from './passing-rate.ts';
 import { pause } from './pause.ts';
 import type { ReportedStatuses } from './reported-statuses.ts';
 
@@ -20,28 +22,37 @@ export type PacedReportsParts = {
   readonly onWritten: (object: KubernetesObject) => void;
   readonly onTrouble: (key: InstanceKey, error: unknown) => void;
   readonly passingMs?: number;
+  readonly rate?: Rate;
 };
 
 /** Hardly seen by a person, and longer than most steps between two waits take. */
 const PASSING_MS = 500;
+/**
+ * Nobody follows more, and in a burst each would be old when it is read: of hundreds that start at once most
+ * are written when they are at rest. A start alone never comes near it.
+ */
+const PASSING: Rate = { perSecond: 5, atOnce: 10 };
 /** A burst of steps that nobody could watch is told by its last ones. */
 const MAX_NORMAL = 3;
 
 /**
  * Writes what passes report. A status on its way to another (Reconciling) may be overtaken by the next within
- * half a second: a start takes three writes and not one for each step.
- * The first status of an Instance and one at rest are written at once.
+ * half a second: a start takes three writes and not one for each step. Of all Instances, a few of these are
+ * written in a second, the first of one among them; one at rest is written at once.
  */
 export class PacedReports {
   readonly #parts: PacedReportsParts;
   readonly #pending = new Map<InstanceKey, Pending>();
   readonly #inFlight = new Map<InstanceKey, Promise<unknown>>();
-  /** Keys whose half second runs. */
+  /** Keys whose half second runs, or that wait for their turn after it. */
   readonly #passing = new Set<InstanceKey>();
   readonly #late: Errands<InstanceKey>;
+  readonly #rate: PassingRate;
+  #isClosed = false;
 
   constructor(parts: PacedReportsParts) {
     this.#parts = parts;
+    this.#rate = new PassingRate(parts.rate ?? PASSING);
     this.#late = new Errands(async (key) => {
       await this.#write(key);
       return 'done';
@@ -63,7 +74,7 @@ export class PacedReports {
     const isFirst = this.#parts.statuses.last(object) === undefined;
     const overtaken = this.#pending.get(key);
     this.#pending.set(key, { object, status, events: told([...(overtaken?.events ?? []), ...events]) });
-    if (isFirst || !isPassing(status)) await this.#write(key);
+    if (!isPassing(status) || (isFirst && this.#rate.take())) await this.#write(key);
     else void this.#writeLate(key);
   }
 
@@ -74,6 +85,7 @@ export class PacedReports {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#late.close();
     await Promise.allSettled([...this.#pending.keys()].map((key) => this.#write(key)));
     await this.#parts.events.close();
@@ -82,7 +94,8 @@ export class PacedReports {
   async #writeLate(key: InstanceKey): Promise<void> {
     if (this.#passing.has(key)) return;
     this.#passing.add(key);
-    await pause(this.#parts.passingMs ?? PASSING_MS);
+    do await pause(this.#parts.passingMs ?? PASSING_MS);
+    while (this.#pending.has(key) && !this.#isClosed && !this.#rate.take());
     this.#passing.delete(key);
     if (this.#pending.has(key)) this.#late.add(key);
   }

@@ -1,10 +1,12 @@
-import { describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
 import { pino } from 'pino';
 import type { InstanceEvent } from '../../../../src/api/reported.ts';
 import type { InstanceStatus } from '../../../../src/api/status.ts';
 import type { ApiRequest, ApiServer } from '../../../../src/sources/kubernetes/api-server.ts';
 import { EventWriter } from '../../../../src/sources/kubernetes/event-writer.ts';
 import { PacedReports } from '../../../../src/sources/kubernetes/paced-reports.ts';
+import type { Rate } from '../../../../src/sources/kubernetes/passing-rate.ts';
 import { ReportedStatuses } from '../../../../src/sources/kubernetes/reported-statuses.ts';
 import { object } from '../../../support/scripted-collection.ts';
 
@@ -35,7 +37,7 @@ type Stage = {
 };
 
 /** A server that keeps what is written, and takes its time for each answer. */
-function stage(): Stage {
+function stage(rate?: Rate): Stage {
   let refusals = 0;
   const written: string[] = [];
   const trouble: string[] = [];
@@ -66,6 +68,7 @@ function stage(): Stage {
     onWritten: () => undefined,
     onTrouble: (key) => trouble.push(key),
     passingMs: 40,
+    ...(rate === undefined ? {} : { rate }),
   });
   return {
     reports,
@@ -77,7 +80,36 @@ function stage(): Stage {
   };
 }
 
+/** Many at once, each with a first status, one that passes and one at rest; how many statuses were written. */
+async function startMany(count: number): Promise<readonly string[]> {
+  const { reports, written } = stage({ perSecond: 1, atOnce: 10 });
+  const all = Array.from({ length: count }, (_, index) => object(`web-${index}`, 1));
+  await Promise.all(all.map((one) => reports.report(one, passing(`begins ${one.key}`), [])));
+  await sleep(60);
+  for (const one of all) await reports.report(one, passing(`boots ${one.key}`), []);
+  await Promise.all(all.map((one) => reports.report(one, atRest(`runs ${one.key}`), [])));
+  await reports.close();
+  for (const { key } of all) expect(written.filter((text) => text === `runs ${key}`)).toHaveLength(1);
+  return written;
+}
+
 describe('reports at their pace', () => {
+  test('among hundreds what passes is written for a few, and what is at rest for each, once', async () => {
+    const written = await startMany(300);
+    expect(written.filter((text) => !text.startsWith('runs')).length).toBeLessThanOrEqual(12);
+  });
+
+  test('one that begins in a burst and stays at it is told of when its turn comes', async () => {
+    const { reports, written } = stage({ perSecond: 20, atOnce: 1 });
+    await reports.report(object('first', 1), passing('takes the turn'), []);
+    await reports.report(WEB, passing('waits for a registry'), []);
+    expect(written).toEqual(['takes the turn']);
+    await vi.waitFor(() => {
+      expect(written).toContain('waits for a registry');
+    }, 5_000);
+    await reports.close();
+  });
+
   test('the first and what is at rest are written at once, what passes between is overtaken', async () => {
     const { reports, written } = stage();
     await reports.report(WEB, passing('first'), []);

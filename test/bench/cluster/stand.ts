@@ -1,0 +1,40 @@
+import type { ControlPlane } from '../../support/cluster-control-plane.ts';
+import type { Agent, AgentFigures } from './agents.ts';
+
+/** What every phase of the bench works on. */
+export type Stand = {
+  readonly plane: ControlPlane;
+  readonly agents: readonly Agent[];
+  readonly nodes: readonly string[];
+  /** Of the instances, and where the server has them. */
+  readonly names: readonly string[];
+  readonly path: string;
+  readonly say: (text: string) => void;
+};
+
+export function askAll(
+  { agents }: Stand,
+  word: 'figures' | 'forget' = 'figures',
+): Promise<readonly AgentFigures[]> {
+  return Promise.all(agents.map((agent) => agent.ask(word)));
+}
+
+/** The times of all agents in one map, by the name of the instance. */
+export function timesIn(
+  all: readonly AgentFigures[],
+  of: 'actedAt' | 'rotatedAt',
+): ReadonlyMap<string, number> {
+  const entries = all.flatMap((one) => Object.entries(one[of]));
+  return new Map(entries.map(([key, at]) => [key.slice(key.indexOf('/') + 1), at]));
+}
+
+/** Milliseconds from one to the other, where both are known. */
+export function delays(
+  from: ReadonlyMap<string, number>,
+  to: ReadonlyMap<string, number>,
+): readonly number[] {
+  return [...from].flatMap(([name, at]) => {
+    const then = to.get(name);
+    return then === undefined ? [] : [then - at];
+  });
+}
