@@ -39,32 +39,25 @@ export async function installAgent(plane: ControlPlane, node: ClusterNode): Prom
   const env = { KUBECONFIG: await plane.kubeconfig('admin'), HOME: node.directory, PATH: await plugin(node) };
   const kubectl = (...words: readonly string[]): Promise<CommandResult> =>
     runCommand(KUBECTL, words, { env, timeoutMs: READY_MS });
+  const log = async (): Promise<string> => {
+    const { stdout, stderr } = await kubectl(
+      ...['-n', AGENT_NAMESPACE, 'logs', '-l', 'app.kubernetes.io/name=hypeman-agent', '--tail=-1'],
+    );
+    return `${stdout}${stderr}`;
+  };
   return {
     kubectl,
     readyPod: async (before) => {
       let uid: string | undefined;
       await eventually(async () => {
-        const path = `/api/v1/namespaces/${AGENT_NAMESPACE}/pods`;
-        const pods = listOf((await plane.admin.ask({ method: 'GET', path })).body.items);
-        uid = pods
-          .filter(isReady)
-          .map((pod) => textAt(pod, ['metadata', 'uid']))
-          .find((one) => one !== before);
-        return uid !== undefined || pods.map((pod) => valueAt(pod, ['status']));
-      }, READY_MS);
+        uid = await readyPodOf(plane, before);
+        return uid !== undefined;
+      }, READY_MS).catch(async () => {
+        throw new Error(`no agent is ready: ${await log()}`);
+      });
       return uid ?? '';
     },
-    log: async () =>
-      (
-        await kubectl(
-          '-n',
-          AGENT_NAMESPACE,
-          'logs',
-          '-l',
-          'app.kubernetes.io/name=hypeman-agent',
-          '--tail=-1',
-        )
-      ).stdout,
+    log,
   };
 }
 
@@ -93,6 +86,15 @@ async function plugin({ directory }: ClusterNode): Promise<string> {
     mode: 0o755,
   });
   return `${directory}/bin:/usr/local/bin:/usr/bin:/bin`;
+}
+
+async function readyPodOf(plane: ControlPlane, before: string | undefined): Promise<string | undefined> {
+  const path = `/api/v1/namespaces/${AGENT_NAMESPACE}/pods`;
+  const pods = listOf((await plane.admin.ask({ method: 'GET', path })).body.items);
+  return pods
+    .filter(isReady)
+    .map((pod) => textAt(pod, ['metadata', 'uid']))
+    .find((uid) => uid !== before);
 }
 
 function isReady(pod: unknown): boolean {
