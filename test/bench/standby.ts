@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findQemu } from '../../src/drivers/qemu/program.ts';
@@ -11,6 +11,7 @@ import type { QemuStage } from '../support/qemu-stage.ts';
 import { bootBare, killBare, restoreBare, suspendBare } from './bare-qemu.ts';
 import type { BenchResult, Figure } from './figures.ts';
 import { figureOf, medianOf, spreadOf } from './figures.ts';
+import { privateMibOf } from './private-memory.ts';
 
 const ROUNDS = 7;
 const MIB = 1024 ** 2;
@@ -158,11 +159,4 @@ async function counting(stage: QemuStage, machine: Machine): Promise<void> {
     await sleep(20);
   }
   throw new Error(`${machine.id} does not count`);
-}
-
-/** PSS less what is mapped from files: the share of RAM and of QEMU's own text is not the fork's. */
-async function privateMibOf(pid: number): Promise<number> {
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1]);
-  return (field('Private_Clean') + field('Private_Dirty')) / 1024;
 }
