@@ -18,6 +18,7 @@ export type MemoryStage = DriverStage & {
   discard(paths: SnapshotPaths): Promise<void>;
 };
 
+const MIB = 1024 ** 2;
 const STANDBY: RestoreFrom = { kind: 'standby' };
 const noDisks = { copyDisks: () => Promise.resolve() };
 
@@ -173,6 +174,25 @@ export function describeMemoryKeeper(name: string, open: () => Promise<MemorySta
       await counted(made, before);
       await counted(source, before);
       expect(await stage.snapshotAt(base)).toBe('ready');
+    });
+
+    test('the limit of its disks is what a machine, or a fork, is to go on with, whatever it was before', async () => {
+      const limitOf = async (ref: MachineRef): Promise<unknown> => {
+        const state = await look(ref);
+        return state.state === 'running' ? state.diskBytesPerSecond : state;
+      };
+      const source = await running();
+      if (stage.driver().throttleDisks === undefined) return;
+      await stage.driver().throttleDisks?.(source, MIB, signal);
+      await suspend(source);
+      const limited = { ...source, diskBytesPerSecond: 2 * MIB };
+      await restore(limited);
+      expect(await limitOf(source)).toBe(2 * MIB);
+      const base = await freeze(limited);
+      expect(await limitOf(source)).toBe(2 * MIB);
+      const made = { ...(await stage.forkOf(source)), diskBytesPerSecond: 3 * MIB };
+      await restore(made, { kind: 'base', base });
+      expect([await limitOf(made), await limitOf(source)]).toEqual([3 * MIB, 2 * MIB]);
     });
 
     test('forks of a suspended machine leave it where it is', async () => {
