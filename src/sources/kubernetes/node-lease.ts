@@ -130,7 +130,7 @@ export class NodeLease {
     const answer = await this.#parts.api.ask({
       ...request,
       path: `${request.path}?fieldManager=${FIELD_MANAGER}`,
-      patch: 'application/merge-patch+json',
+      ...(request.method === 'PATCH' ? { patch: 'application/merge-patch+json' as const } : {}),
       body: await this.#wanted(before),
       signal: this.#abort.signal,
     });
