@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { listOf, mappingOf, textAt, valueAt } from '../../src/api/raw.ts';
+import { mappingOf, textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
@@ -32,19 +32,12 @@ describe.skipIf(missing !== undefined)(`placement by the scheduler ${missing ?? 
     yard = await makePlacementYard(plane.admin);
   });
   afterEach(async () => {
-    await must(plane.admin, {
-      method: 'DELETE',
-      path: `/apis/hypeman.dev/v1alpha1/namespaces/${yard.namespace}/instances`,
-    });
-    await eventually(async () => {
-      const { items } = await must(plane.admin, {
-        method: 'GET',
-        path: `/api/v1/namespaces/${yard.namespace}/pods`,
-      });
-      return listOf(items).length === 0 || items;
-    });
-    await Promise.all(nodes.map((node) => node.remove()));
-    nodes = [];
+    try {
+      await yard.clear();
+    } finally {
+      await Promise.all(nodes.map((node) => node.remove()));
+      nodes = [];
+    }
   });
 
   async function node(name: string, ...more: [Parameters<typeof addPaperNode>[2]?]): Promise<PaperNode> {

@@ -23,6 +23,8 @@ export type PlacementYard = Yard & {
   report(instance: Mapping, status: Mapping): Promise<void>;
   /** As an agent that has stopped the machine. */
   releasePod(instance: Mapping): Promise<void>;
+  /** Everything is deleted, and let go as an agent would; resolves when no Pod is left. */
+  clear(): Promise<void>;
 };
 
 export async function makePlacementYard(api: ApiServer): Promise<PlacementYard> {
@@ -80,7 +82,27 @@ export async function makePlacementYard(api: ApiServer): Promise<PlacementYard> 
     },
     report,
     releasePod: (instance) => patch(podPath(instance), { metadata: { finalizers: null } }),
+    clear: async () => {
+      const instances = `/apis/hypeman.dev/v1alpha1/namespaces/${yard.namespace}/instances`;
+      await must(api, { method: 'DELETE', path: instances });
+      for (const left of await itemsAt(api, instances))
+        await api.ask({
+          method: 'PATCH',
+          path: `${instances}/${nameIn(left)}`,
+          patch: MERGE,
+          body: { metadata: { finalizers: null } },
+        });
+      const pods = `/api/v1/namespaces/${yard.namespace}/pods`;
+      await eventually(async () => {
+        const left = await itemsAt(api, pods);
+        return left.length === 0 || left.map(({ metadata }) => metadata);
+      });
+    },
   };
+}
+
+async function itemsAt(api: ApiServer, path: string): Promise<readonly Mapping[]> {
+  return listOf((await must(api, { method: 'GET', path })).items).map(mappingOf);
 }
 
 function isLike(found: unknown, wanted: unknown): boolean {
