@@ -42,6 +42,7 @@ export function clusterFleet(context: CliContext, cluster: ClusterClient): Fleet
         return cluster.runAtAgent(found, [PROGRAM, AT_NODE, 'socket']);
       });
     },
+    volumes: () => cluster.volumes(),
     log: (instance, asked, signal) => logOf(cluster, instance, asked, signal),
     warnIfStale: () => Promise.resolve(),
   };

@@ -36,8 +36,8 @@ export type Fleet = {
   controllerOf(instance?: ReportedInstance): ControllerClient;
   /** Ends with the signal. Throws `NoLog`. */
   log(instance: ReportedInstance, asked: LogAsked, signal: AbortSignal): AsyncIterable<Buffer>;
-  /** Absent: there are no volumes here. */
-  volumes?(): Promise<readonly ReportedVolume[]>;
+  /** Of every namespace. */
+  volumes(): Promise<readonly ReportedVolume[]>;
   /** Says on stderr when nobody keeps what is shown up to date. */
   warnIfStale(instances: readonly ReportedInstance[]): Promise<void>;
 };

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { listOf, textAt, valueAt } from '../../src/api/raw.ts';
+import { listOf, mappingOf, textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import { volumeKeyOf } from '../../src/machine/ids.ts';
 import type { StoredVolume } from '../../src/storage/volumes.ts';
 import { openFakeNode, startFakeAgent } from '../support/cluster-agent.ts';
 import type { FakeAgent, FakeNode } from '../support/cluster-agent.ts';
+import { clusterCli, patchStatus } from '../support/cluster-cli-stage.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
+import { allowAgent, forbidKind } from '../support/cluster-rights.ts';
 import { eventually, installCrd, makeYard, must } from '../support/cluster-stage.ts';
 import type { Yard } from '../support/cluster-stage.ts';
 import { mounting, volumeYard } from '../support/cluster-volumes.ts';
@@ -287,10 +289,110 @@ describe.skipIf(missing !== undefined)(`Volumes of a cluster ${missing ?? ''}`, 
     await stands('data', `InUse ${here.name} True`);
   });
 
-  test('a cluster without Volumes is asked for none', async () => {
-    await run('web', here, {});
+  test('an agent whose role is older than Volumes takes care of its Instances', async () => {
+    await allowAgent(plane.admin);
+    const allowVolumes = await forbidKind(plane.admin, 'volumes');
+    await here.agent.close();
+    here.agent = await startFakeAgent(plane, here.node, { nodeName: here.name, user: 'agent', ...FAST });
+    await volumes.create('data');
+    await run('plain', here, {});
+    await isReady('plain');
+    await run('web', here, mounting('data'));
+    await isWaiting('web', 'SourceLost');
+    await allowVolumes();
     await isReady('web');
-    await sleep(300);
-    expect(here.agent.answers.get('GET 200')).toBeLessThanOrEqual(4);
+  });
+
+  test.each(['1.32', '1.20'] as const)('kubectl %s shows it by every one of its names', async (version) => {
+    await volumes.create('data');
+    await run('web', here, mounting('data'));
+    await stands('data', `InUse ${here.name} True`);
+    const kubectl = (...args: readonly string[]): Promise<string> =>
+      plane.kubectl(version, '-n', yard.namespace, ...args);
+    for (const name of ['volume', 'volumes', 'ivol', 'volumes.hypeman.dev'])
+      expect(await kubectl('get', name)).toMatch(
+        new RegExp(`data +InUse +32MB +${here.name} +\\["${yard.namespace}/web \\(read-write\\)"\\]`),
+      );
+    await kubectl('wait', '--for=condition=Ready', '--timeout=20s', 'ivol/data');
+  });
+
+  test('the command line shows it with the table of directory mode', async () => {
+    await volumes.create('data');
+    await volumes.create('idle', { size: '1GB', reclaimPolicy: 'Delete' });
+    await run('web', here, mounting('data'));
+    await stands('data', `InUse ${here.name} True`);
+    const kubeconfig = await plane.kubeconfig('admin');
+    const words = ['get', 'volumes', '--kubeconfig', kubeconfig, '-n', yard.namespace];
+    const { stdout } = await clusterCli(words);
+    expect(stdout.replace(/ {2,}/g, '|').replace(/\|\d+s\|/, '|AGE|')).toBe(
+      [
+        'NAME|SIZE|USED BY|RECLAIM|AGE|STATE',
+        `data|32MB|${yard.namespace}/web (read-write)|Retain|AGE|InUse`,
+        'idle|1GB|<none>|Delete|<none>|Pending',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  describe('an agent that ended goes on', () => {
+    test('after it had taken one, and before it made the disk', async () => {
+      await here.agent.close();
+      const { uid } = mappingOf((await volumes.create('data')).metadata);
+      await volumes.merge('data', {
+        metadata: {
+          labels: { 'hypeman.dev/node': here.name },
+          annotations: { 'hypeman.dev/held-by': `${here.name} ${String(uid)}` },
+          finalizers: ['hypeman.dev/volume'],
+        },
+      });
+      await startAgent(here);
+      await run('web', here, mounting('data'));
+      await stands('data', `InUse ${here.name} True`);
+    });
+
+    test('after the disk was made, and before that was told', async () => {
+      await volumes.create('data');
+      await run('web', here, mounting('data'));
+      await isReady('web');
+      await here.agent.close();
+      await patchStatus(plane.admin, volumes.path('data'), null);
+      const before = disk(here, 'data');
+      await startAgent(here);
+      await stands('data', `InUse ${here.name} True`);
+      expect(disk(here, 'data')).toEqual(before);
+    });
+
+    test('after the disk was removed, and before the Volume was let go', async () => {
+      await volumes.create('data', { reclaimPolicy: 'Delete' });
+      await run('web', here, mounting('data'));
+      await isReady('web');
+      await yard.remove('web');
+      await stands('data', `Available ${here.name} True`);
+      await here.agent.close();
+      await volumes.remove('data');
+      expect(await here.node.workshops.volumes.remove(volumeKeyOf(yard.namespace, 'data'))).toBe(true);
+      await startAgent(here);
+      await eventually(() => volumes.isGone('data'));
+    });
+
+    test('after another Volume took the name while it was away', async () => {
+      await volumes.create('data', { reclaimPolicy: 'Delete' });
+      await run('web', here, mounting('data'));
+      await isReady('web');
+      await here.agent.close();
+      await volumes.remove('data');
+      await volumes.merge('data', { metadata: { finalizers: null } });
+      await run('worker', there, mounting('data'));
+      await volumes.create('data');
+      await isReady('worker');
+      await startAgent(here);
+      await here.agent.controller.settled();
+      await yard.merge('web', { spec: { state: 'Stopped' } });
+      await isReady('web');
+      await yard.merge('web', { spec: { state: 'Running' } });
+      await isWaiting('web', 'VolumeElsewhere');
+      expect(disk(here, 'data')).toBeDefined();
+      await stands('data', `InUse ${there.name} True`);
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
+import { listOf, mappingOf } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
 
@@ -49,4 +50,21 @@ export async function allowSecret(admin: ApiServer, namespace: string, name: str
     path: `${path}/rolebindings`,
     body: { metadata: { name }, roleRef, subjects },
   });
+}
+
+/** Takes a kind of ours from what `allowAgent` gave, as a role from before it was known; the answer gives it back. */
+export async function forbidKind(admin: ApiServer, plural: string): Promise<() => Promise<void>> {
+  const { body } = await admin.ask({ method: 'GET', path: `${ROLES}/agent` });
+  const write = async (rules: unknown): Promise<void> => {
+    const patch = 'application/merge-patch+json';
+    await admin.ask({ method: 'PATCH', path: `${ROLES}/agent`, patch, body: { rules } });
+  };
+  const all = listOf(body.rules).map(mappingOf);
+  await write(
+    all.map((rule) => ({
+      ...rule,
+      resources: listOf(rule.resources).filter((one) => !String(one).startsWith(plural)),
+    })),
+  );
+  return () => write(all);
 }

@@ -7,6 +7,7 @@ import type { Yard } from './cluster-stage.ts';
 /** What a user does with the Volumes of a yard. */
 export type VolumeYard = {
   create(name: string, spec?: Mapping, metadata?: Mapping): Promise<Mapping>;
+  path(name: string): string;
   read(name: string): Promise<Answer>;
   merge(name: string, patch: Mapping): Promise<Mapping>;
   remove(name: string): Promise<void>;
@@ -27,6 +28,7 @@ export function volumeYard(api: ApiServer, { namespace }: Yard): VolumeYard {
       };
       return must(api, { method: 'POST', path: volumes, body });
     },
+    path: (name) => `${volumes}/${name}`,
     read,
     merge: (name, body) => {
       const patch = 'application/merge-patch+json';

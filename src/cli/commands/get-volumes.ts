@@ -1,5 +1,5 @@
 import type { CliContext } from '../context.ts';
-import { EXIT, usageFault } from '../faults.ts';
+import { EXIT } from '../faults.ts';
 import type { Fleet } from '../fleet.ts';
 import type { Rendering } from '../render.ts';
 import { volumesText } from '../volumes-text.ts';
@@ -25,8 +25,6 @@ export async function getVolumes(
   fleet: Fleet,
   { names, namespace, format, headers }: VolumesAsked,
 ): Promise<void> {
-  if (fleet.volumes === undefined)
-    throw usageFault('volumes are kept by the controller of a host: this version has none in a cluster');
   const found = (await fleet.volumes()).filter(
     (volume) =>
       (namespace === undefined || volume.namespace === namespace) &&

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { CountedEvent, ReportedInstance } from '../../../api/reported.ts';
+import type { ReportedVolume } from '../../../api/reported-volume.ts';
 import { HypemanError } from '../../../errors.ts';
 import type { InstanceKey } from '../../../machine/ids.ts';
 import { KeptAliveApi } from '../kept-alive-api.ts';
@@ -13,6 +14,7 @@ import { accessOf } from './kubeconfig-access.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { KubeconfigChoice } from './kubeconfig.ts';
 import { openPodCommand } from './pod-command.ts';
+import { listVolumes } from './volumes.ts';
 
 /** A cluster as a command line asks it, with the rights of whoever calls it. */
 export type ClusterClient = {
@@ -21,6 +23,8 @@ export type ClusterClient = {
   /** Undefined: there is none. */
   find(key: InstanceKey): Promise<ReportedInstance | undefined>;
   list(scope: Pick<Scope, 'namespace'>): Promise<readonly ReportedInstance[]>;
+  /** Of every namespace. */
+  volumes(): Promise<readonly ReportedVolume[]>;
   events(instance: ReportedInstance): Promise<readonly CountedEvent[]>;
   view(scope: Scope, heard: ViewHeard, signal: AbortSignal): Promise<InstanceView>;
   /** Runs a command in the Pod of the agent that has the instance. See `openPodCommand`. */
@@ -42,6 +46,7 @@ export function openClusterClient(choice: ClusterChoice): ClusterClient {
     namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
     find: (key) => readInstance(asked, key),
     list: (scope) => listInstances(asked, scope),
+    volumes: () => listVolumes(asked),
     events: (instance) => readEvents(api, instance),
     view: (scope, heard, signal) => openInstanceView(api, scope, heard, signal),
     runAtAgent: async (instance, argv) => {

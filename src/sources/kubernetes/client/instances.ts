@@ -24,18 +24,28 @@ export async function readInstance(
   return reportedIn(accepted(answer, server, `read ${key}`).body);
 }
 
-/** Page by page, as the server has them: by namespace and name. Throws what the server refused. */
+/** As the server has them: by namespace and name. Throws what the server refused. */
 export async function listInstances(
-  { api, server }: Asked,
+  asked: Asked,
   { namespace }: Pick<Scope, 'namespace'>,
 ): Promise<readonly ReportedInstance[]> {
-  const found: ReportedInstance[] = [];
+  const items = await listAll(asked, collectionPath(namespace), 'list Instances');
+  return items.flatMap((item) => reportedIn(item) ?? []);
+}
+
+/** Every item of a collection of ours, page by page. Throws what the server refused. */
+export async function listAll(
+  { api, server }: Asked,
+  collection: string,
+  what: string,
+): Promise<readonly unknown[]> {
+  const found: unknown[] = [];
   let more = '';
   do {
     const query = new URLSearchParams({ limit: String(PAGE), ...(more === '' ? {} : { continue: more }) });
-    const path = `${collectionPath(namespace)}?${query.toString()}`;
-    const { body } = accepted(await api.ask({ method: 'GET', path }), server, 'list Instances');
-    found.push(...listOf(body.items).flatMap((item) => reportedIn(item) ?? []));
+    const path = `${collection}?${query.toString()}`;
+    const { body } = accepted(await api.ask({ method: 'GET', path }), server, what);
+    found.push(...listOf(body.items));
     const { continue: next } = mappingOf(body.metadata);
     more = typeof next === 'string' ? next : '';
   } while (more !== '');

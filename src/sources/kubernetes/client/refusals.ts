@@ -22,7 +22,7 @@ export function isMissingObject({ status, body }: Answer): boolean {
   return status === 404 && textAt(body, ['details', 'name']) !== undefined;
 }
 
-/** The cluster serves no Instances at all. */
+/** The cluster does not serve what is ours. */
 export function noCrd(server: URL): HypemanError {
   return new HypemanError(
     'invalid',

@@ -1,24 +1,24 @@
-import { messageOf } from '../../errors.ts';
-import type { Logger } from '../../log.ts';
-import type { Parser } from '../../api/parser.ts';
-import type { InstanceKey } from '../../machine/ids.ts';
-import type { DeclaredVolume } from '../source.ts';
-import { canonicalText } from '../spec-text.ts';
-import type { ApiServer } from './api-server.ts';
-import { claim, holderOf, isClaimed } from './claim.ts';
-import { Errands } from './errands.ts';
-import type { ErrandResult } from './errands.ts';
-import { VOLUME, VOLUMES } from './held-kind.ts';
-import { NODE_LABEL } from './instance-resource.ts';
+import { messageOf } from '../../../errors.ts';
+import type { Logger } from '../../../log.ts';
+import type { Parser } from '../../../api/parser.ts';
+import type { InstanceKey } from '../../../machine/ids.ts';
+import type { DeclaredVolume } from '../../source.ts';
+import { canonicalText } from '../../spec-text.ts';
+import type { ApiServer } from '../api-server.ts';
+import { claim, holderOf, isClaimed } from '../claim.ts';
+import { Errands } from '../errands.ts';
+import type { ErrandResult } from '../errands.ts';
+import { VOLUME, VOLUMES } from '../held-kind.ts';
+import { NODE_LABEL } from '../instance-resource.ts';
 import { KnownVolumes } from './known-volumes.ts';
 import type { KnownVolume } from './known-volumes.ts';
-import { isBeingDeleted, labelOf } from './kubernetes-object.ts';
-import type { KubernetesObject } from './kubernetes-object.ts';
-import { LIST_WATCH_TIMING, listWatchOf } from './list-watch.ts';
-import type { ListWatchTiming } from './list-watch.ts';
-import { lookUp } from './object-changes.ts';
-import { Reflector } from './reflector.ts';
-import type { ReflectorSink } from './reflector.ts';
+import { isBeingDeleted, labelOf } from '../kubernetes-object.ts';
+import type { KubernetesObject } from '../kubernetes-object.ts';
+import { LIST_WATCH_TIMING, listWatchOf } from '../list-watch.ts';
+import type { ListWatchTiming } from '../list-watch.ts';
+import { lookUp } from '../object-changes.ts';
+import { Reflector } from '../reflector.ts';
+import type { ReflectorSink } from '../reflector.ts';
 
 export type VolumeWatchParts = {
   readonly api: ApiServer;
@@ -56,7 +56,7 @@ export class VolumeWatch {
   readonly #checks: Errands<InstanceKey>;
   /** The server said that there is none. */
   readonly #absent = new Set<InstanceKey>();
-  #standing: 'idle' | 'listing' | 'following' | 'closed' = 'idle';
+  #standing: 'listing' | 'following' | 'closed' = 'listing';
   #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: VolumeWatchParts) {
@@ -76,10 +76,8 @@ export class VolumeWatch {
     ];
   }
 
-  /** Repeatable. A server that cannot be asked is waited for without holding up anybody. */
+  /** A server that cannot be asked is waited for without holding up anybody. */
   begin(): void {
-    if (this.#standing !== 'idle') return;
-    this.#standing = 'listing';
     void Promise.all(this.#reflectors.map((reflector) => reflector.start())).then(() => {
       if (this.#standing === 'closed') return;
       this.#standing = 'following';

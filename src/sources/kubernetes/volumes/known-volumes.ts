@@ -1,13 +1,13 @@
-import { problemText } from '../../api/problem.ts';
-import type { Parser } from '../../api/parser.ts';
-import type { Volume } from '../../api/volume.ts';
-import type { InstanceKey } from '../../machine/ids.ts';
-import type { DeclaredRefusal, DeclaredVolume } from '../source.ts';
-import { holderOf, isClaimed } from './claim.ts';
-import { VOLUME } from './held-kind.ts';
-import { NODE_LABEL } from './instance-resource.ts';
-import { isBeingDeleted, isOlder, labelOf, withoutSpec } from './kubernetes-object.ts';
-import type { KubernetesObject } from './kubernetes-object.ts';
+import { problemText } from '../../../api/problem.ts';
+import type { Parser } from '../../../api/parser.ts';
+import type { Volume } from '../../../api/volume.ts';
+import type { InstanceKey } from '../../../machine/ids.ts';
+import type { DeclaredRefusal, DeclaredVolume } from '../../source.ts';
+import { holderOf, isClaimed } from '../claim.ts';
+import { VOLUME } from '../held-kind.ts';
+import { NODE_LABEL } from '../instance-resource.ts';
+import { isBeingDeleted, isOlder, labelOf, withoutSpec } from '../kubernetes-object.ts';
+import type { KubernetesObject } from '../kubernetes-object.ts';
 
 export type KnownVolume = {
   readonly object: KubernetesObject;

@@ -1,14 +1,14 @@
-import type { ReportedVolume, VolumeStatus } from '../../api/reported-volume.ts';
-import type { Condition } from '../../api/status.ts';
-import { valueAt } from '../../api/raw.ts';
-import type { InstanceKey } from '../../machine/ids.ts';
-import type { ApiServer } from './api-server.ts';
-import { Errands } from './errands.ts';
-import { VOLUME } from './held-kind.ts';
-import { isBeingDeleted } from './kubernetes-object.ts';
-import type { KubernetesObject } from './kubernetes-object.ts';
-import { pause } from './pause.ts';
-import { ReportedStatuses } from './reported-statuses.ts';
+import type { ReportedVolume, VolumeStatus } from '../../../api/reported-volume.ts';
+import type { Condition } from '../../../api/status.ts';
+import { valueAt } from '../../../api/raw.ts';
+import type { InstanceKey } from '../../../machine/ids.ts';
+import type { ApiServer } from '../api-server.ts';
+import { Errands } from '../errands.ts';
+import { VOLUME } from '../held-kind.ts';
+import { isBeingDeleted } from '../kubernetes-object.ts';
+import type { KubernetesObject } from '../kubernetes-object.ts';
+import { pause } from '../pause.ts';
+import { ReportedStatuses } from '../reported-statuses.ts';
 
 export type VolumeReportsParts = {
   readonly api: ApiServer;

@@ -1,15 +1,15 @@
-import type { Instance } from '../../api/instance.ts';
-import type { ReportedVolume } from '../../api/reported-volume.ts';
-import { messageOf } from '../../errors.ts';
-import { keyOf, nameOf, namespaceOf, volumeKeyOf } from '../../machine/ids.ts';
-import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
-import type { DeclaredVolume, VolumeDeclarations } from '../source.ts';
-import { Users } from '../users.ts';
-import { release } from './claim.ts';
-import { Errands } from './errands.ts';
-import type { ErrandResult } from './errands.ts';
-import { VOLUME } from './held-kind.ts';
-import { isBeingDeleted } from './kubernetes-object.ts';
+import type { Instance } from '../../../api/instance.ts';
+import type { ReportedVolume } from '../../../api/reported-volume.ts';
+import { messageOf } from '../../../errors.ts';
+import { keyOf, nameOf, namespaceOf, volumeKeyOf } from '../../../machine/ids.ts';
+import type { InstanceKey, VolumeKey } from '../../../machine/ids.ts';
+import type { DeclaredVolume, VolumeDeclarations } from '../../source.ts';
+import { Users } from '../../users.ts';
+import { release } from '../claim.ts';
+import { Errands } from '../errands.ts';
+import type { ErrandResult } from '../errands.ts';
+import { VOLUME } from '../held-kind.ts';
+import { isBeingDeleted } from '../kubernetes-object.ts';
 import { VolumeReports } from './volume-reports.ts';
 import { VolumeWatch } from './volume-watch.ts';
 import type { VolumeWatchParts } from './volume-watch.ts';
@@ -24,10 +24,7 @@ export type ClusterVolumesParts = Pick<
   readonly onChange: (instance: InstanceKey) => void;
 };
 
-/**
- * The Volumes of one node in a cluster, each a disk on that node alone. The server is asked for nothing before an
- * instance here mounts one, or a disk is found.
- */
+/** The Volumes of one node in a cluster, each a disk on that node alone. */
 export class ClusterVolumes implements VolumeDeclarations {
   readonly #parts: ClusterVolumesParts;
   readonly #watch: VolumeWatch;
@@ -62,13 +59,12 @@ export class ClusterVolumes implements VolumeDeclarations {
   }
 
   start(): void {
-    if (this.#parts.disksOnHost().length > 0) this.#watch.begin();
+    this.#watch.begin();
   }
 
   /** What an instance mounts from now on; none: it is gone. */
   follow(instance: InstanceKey, volumes: readonly InstanceKey[]): void {
     const { begun } = this.#users.set(instance, volumes);
-    if (begun.length > 0) this.#watch.begin();
     for (const key of begun) this.#watch.want(key);
   }
 
