@@ -7,16 +7,19 @@ import { basePathsFor, pathsFor } from '../../src/machine/paths.ts';
 import { openFakeHost } from '../support/fake-guest.ts';
 import type { FakeHost } from '../support/fake-guest.ts';
 import { describeDriver } from './driver-suite.ts';
+import { describeGrowth } from './growth-suite.ts';
+import type { GrowthStage } from './growth-suite.ts';
 import { describeMemoryKeeper } from './memory-suite.ts';
-import type { MemoryStage } from './memory-suite.ts';
 
 const POWERS_OFF = 'powers-off';
+const ROOM = { bytes: 512 * 1024 ** 2, dimms: [] };
 const IMPOSSIBLE = 'impossible';
 
 describeDriver('fake', openStage);
 describeMemoryKeeper('fake', openStage);
+describeGrowth('fake', openStage);
 
-function openStage(): Promise<MemoryStage> {
+function openStage(): Promise<GrowthStage> {
   const told: InstanceId[] = [];
   const note = (id: InstanceId): void => {
     told.push(id);
@@ -45,7 +48,7 @@ function openStage(): Promise<MemoryStage> {
       paths: pathsFor({ state: '/state', run: '/run' }, id),
     });
   };
-  const stage: MemoryStage = {
+  const stage: GrowthStage = {
     driver: () => host.driver,
     machine: (guest = 'idles') => machine(guest),
     impossibleMachine: () => machine(IMPOSSIBLE),
@@ -69,7 +72,11 @@ function openStage(): Promise<MemoryStage> {
       return Promise.resolve();
     },
     keptMachine: async () => ({ ...(await machine('counts')), memory: 'file' }),
-    forkOf: async () => ({ ...(await machine('counts')), memory: 'file' }),
+    roomyMachine: async () => ({ ...(await machine('counts')), memory: 'file', hotplug: ROOM }),
+    forkOf: async ({ hotplug }) => ({
+      ...{ ...(await machine('counts')), memory: 'file' },
+      ...(hotplug === undefined ? {} : { hotplug }),
+    }),
     countOf: ({ id }) => {
       const vmm = host.world.vmms.get(id);
       if (vmm?.status === 'running') vmm.memory += 1;

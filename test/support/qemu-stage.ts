@@ -11,11 +11,11 @@ import type { Machine } from '../../src/machine/machine.ts';
 import { ownerFor, SHARED_GID } from '../../src/machine/owner.ts';
 import { basePathsFor, pathsFor } from '../../src/machine/paths.ts';
 import type { SnapshotPaths } from '../../src/machine/snapshot-paths.ts';
-import type { MemoryStage } from '../conformance/memory-suite.ts';
+import type { GrowthStage } from '../conformance/growth-suite.ts';
 import { plainKernel } from './plain-kernel.ts';
 
 /** Real QEMU processes in a place of their own; the kernel is real, the guest a busybox script. */
-export type QemuStage = MemoryStage & {
+export type QemuStage = GrowthStage & {
   readonly bootId: string;
   readonly base: string;
   /** Parts of a machine put in place of the usual ones. */
@@ -36,10 +36,34 @@ case "$(/busybox cat /proc/cmdline)" in *guest=counts*)
   n=0
   while :; do n=$((n+1)); echo "counted $n"; /busybox usleep 50000; done ;;
 esac
+# Fills its memory, some of it in each round, and counts only while all of it is as it was written.
+case "$(/busybox cat /proc/cmdline)" in *guest=hoards*)
+  /busybox mknod /dev/urandom c 1 9
+  /busybox mkdir -p /hoard
+  /busybox mount -t tmpfs none /hoard
+  cd /hoard
+  n=0
+  while :; do
+    if [ "$(/busybox awk '/MemAvailable/ { print $2 }' /proc/meminfo)" -gt 80000 ]; then
+      # A part of what there is now.
+      /busybox mount -o remount,size=90% /hoard
+      /busybox dd if=/dev/urandom of=f$n bs=1M count=32 2>/dev/null
+      /busybox md5sum f$n >>sums
+    fi
+    /busybox md5sum -cs sums || { echo "the hoard is spoiled"; break; }
+    n=$((n+1))
+    echo "hoarded $(/busybox wc -l <sums)"
+    echo "counted $n"
+  done ;;
+esac
 while :; do /busybox sleep 3600; done
 `;
 
-const KEPT = { memory: 'file', cmdline: 'console=ttyS0 panic=1 quiet guest=counts' } as const;
+const KEPT = {
+  memory: 'file',
+  cmdline: 'console=ttyS0 panic=1 quiet guest=counts memhp_default_state=online swiotlb=1024',
+} as const;
+const ROOM = { bytes: 512 * 1024 ** 2, dimms: [] };
 
 /** Owners far from those that a controller on this host would lease. */
 const FIRST_OWNER = 0x10_0000;
@@ -93,7 +117,12 @@ export async function openQemuStage(): Promise<QemuStage> {
     driver: () => driver,
     machine: (guest = 'idles') => machineWith({ cmdline: `console=ttyS0 panic=1 quiet guest=${guest}` }),
     keptMachine: () => machineWith(KEPT),
-    forkOf: ({ memoryBytes, vcpus, disks }) => machineWith({ ...KEPT, memoryBytes, vcpus, disks }),
+    roomyMachine: () => machineWith({ ...KEPT, hotplug: ROOM }),
+    forkOf: ({ memoryBytes, vcpus, disks, hotplug }) =>
+      machineWith({
+        ...{ ...KEPT, memoryBytes, vcpus, disks },
+        ...(hotplug === undefined ? {} : { hotplug }),
+      }),
     countOf: async ({ paths }) =>
       Number(/.*counted (\d+)\r?\n/s.exec((await readIfThere(paths.consoleLog)) ?? '')?.[1] ?? 0),
     keptMachineIn: async (state) => {

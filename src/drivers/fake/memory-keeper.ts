@@ -55,13 +55,15 @@ function goOn(world: FakeWorld, machine: Machine, from: RestoreFrom): void {
   newVmm(world, machine, snapshot.memory);
 }
 
-function worthKeeping(world: FakeWorld, { id, memory }: Machine): FakeVmm {
+function worthKeeping(world: FakeWorld, { id, memory, hotplug }: Machine): FakeVmm {
   const vmm = world.vmms.get(id);
   if (vmm?.answers === false) throw unreachable({ id });
   if (vmm?.status !== 'running' && vmm?.status !== 'paused')
     throw new HypemanError('transient', 'CannotSuspend', `${id} does not run`);
   if (memory !== 'file')
     throw new HypemanError('invalid', 'CannotSuspend', `the memory of ${id} is not kept in a file`);
+  if (JSON.stringify(vmm.machine.hotplug) !== JSON.stringify(hotplug))
+    throw new HypemanError('transient', 'CannotSuspend', `the memory of ${id} has just changed`);
   return vmm;
 }
 
