@@ -84,7 +84,7 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
     addresses: openAddressPool(),
     images,
     declarations: { ...declarations, ...inheritedWords(declarations, storage) },
-    hostFacts: openFacts(settings, { qemu: driver }, bootId),
+    hostFacts: openFacts(settings, { drivers: { qemu: driver } }, bootId),
     tag: installationTag(stateDir),
     newSalt,
     now: Date.now,

@@ -112,10 +112,10 @@ export async function openWorkshops(
       bells.instance(instanceId(instance));
     },
   });
+  const snapshots = openSnapshots({ roots, bootId });
   return {
-    ...{ roots, tag, storage, egress, images, network, addresses, links, drivers, volumes },
-    snapshots: openSnapshots({ roots, bootId }),
-    hostFacts: openFacts(settings, drivers, bootId),
+    ...{ roots, tag, storage, snapshots, egress, images, network, addresses, links, drivers, volumes },
+    hostFacts: openFacts(settings, { drivers, snapshots }, bootId),
     close: async () => {
       links.close();
       await Promise.all([volumes.close(), images.close(), network.close(), egress.close(), driver.close()]);
@@ -181,12 +181,13 @@ function kernelPlaceOf({ roots, kernel }: Pick<WorkshopSettings, 'roots' | 'kern
 /** The facts of this host, as every look shares them. */
 export function openFacts(
   settings: Pick<WorkshopSettings, 'roots' | 'nodeName' | 'defaultHypervisor' | 'kernel'>,
-  drivers: Drivers,
+  { drivers, snapshots }: { readonly drivers: Drivers; readonly snapshots?: Snapshots },
   bootId: string,
 ): () => Promise<HostFacts> {
   const { roots, nodeName, defaultHypervisor } = settings;
   return openHostFacts({
     ...{ roots, nodeName, defaultHypervisor, drivers, bootId, missingTools },
+    ...(snapshots === undefined ? {} : { cloneMethod: once(() => snapshots.cloneMethod()) }),
     watchingSince: Date.now(),
     now: Date.now,
     findKernel: async (accelerator = 'tcg') => {
@@ -194,4 +195,10 @@ export function openFacts(
       return kernel.state === 'ready' ? { ...kernel, cmdline: cmdlineFor(accelerator) } : kernel;
     },
   });
+}
+
+/** A file system does not learn to share blocks while it is mounted. */
+function once<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined;
+  return () => (found ??= find());
 }

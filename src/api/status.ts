@@ -61,6 +61,8 @@ export type InstanceStatus = {
     readonly source: string;
     /** ms that no vCPU of the source ran for it; absent while it is not known. */
     readonly sourcePauseMs?: number;
+    /** How its disks were copied: with shared blocks, or all that is in them. */
+    readonly diskCopy?: 'Reflink' | 'SparseCopy';
     /** When it was first itself, RFC 3339. */
     readonly completedAt?: string;
   };

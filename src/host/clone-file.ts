@@ -1,12 +1,10 @@
 import { constants } from 'node:fs';
+import type { CloneMethod } from '../machine/machine.ts';
 import { copyFile, mkdtemp, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { diskFull, orDiskFull, saysDiskFull } from './disk-space.ts';
 import { commandFailed, runCommand } from './exec.ts';
 import { errorCode, removeFile, removeTree } from './files.ts';
-
-/** How a copy is made: `reflink` shares blocks until they are written to, `sparse-copy` copies all but holes. */
-export type CloneMethod = 'reflink' | 'sparse-copy';
 
 /** What ioctl_ficlone(2) answers where blocks cannot be shared. */
 const CANNOT_SHARE = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY']);

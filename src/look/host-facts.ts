@@ -10,6 +10,7 @@ export type HostSources = Pick<
   readonly drivers: Drivers;
   readonly findKernel: (accelerator: DriverFacts['accelerator']) => Promise<HostFacts['kernel']>;
   readonly missingTools: () => Promise<HostFacts['missingTools']>;
+  readonly cloneMethod?: () => Promise<NonNullable<HostFacts['cloneMethod']>>;
   readonly now: () => number;
 };
 
@@ -47,9 +48,13 @@ async function gather(sources: HostSources): Promise<HostFacts> {
   const signal = AbortSignal.timeout(60_000);
   const drivers: Partial<Record<Hypervisor, DriverFacts>> = {};
   for (const driver of Object.values(sources.drivers)) drivers[driver.name] = await driver.facts(signal);
-  const [kernel, missingTools] = await Promise.all([
+  const [kernel, missingTools, cloneMethod] = await Promise.all([
     sources.findKernel(drivers[defaultHypervisor]?.accelerator),
     sources.missingTools(),
+    sources.cloneMethod?.(),
   ]);
-  return { roots, bootId, nodeName, watchingSince, defaultHypervisor, drivers, kernel, missingTools };
+  return {
+    ...{ roots, bootId, nodeName, watchingSince, defaultHypervisor, drivers, kernel, missingTools },
+    ...(cloneMethod === undefined ? {} : { cloneMethod }),
+  };
 }

@@ -13,6 +13,9 @@ export type Owner = {
   readonly sharedGid: number;
 };
 
+/** How a disk is copied: `reflink` shares blocks until they are written to, `sparse-copy` copies all but holes. */
+export type CloneMethod = 'reflink' | 'sparse-copy';
+
 /** A block device. `serial` (at most 20 bytes, virtio-blk) is how init recognises it. */
 export type MachineDisk = {
   readonly serial: string;

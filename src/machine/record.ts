@@ -1,6 +1,6 @@
 import type { ProgramExit } from './guest.ts';
 import type { InstanceId, InstanceKey, SnapshotId, TapName } from './ids.ts';
-import type { Hypervisor, Owner } from './machine.ts';
+import type { CloneMethod, Hypervisor, Owner } from './machine.ts';
 
 /** What an instance keeps from creation to deletion, over every restart, standby and host reboot. */
 export type Identity = {
@@ -32,6 +32,8 @@ export type Forking = {
   readonly source?: InstanceId;
   /** What it starts from, until it has. */
   readonly base?: SnapshotId;
+  /** How its disks were copied. */
+  readonly diskCopy?: CloneMethod;
   /** How long the source stood still for it. */
   readonly sourcePauseMs?: number;
   /** When it first was itself. */

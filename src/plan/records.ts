@@ -1,5 +1,5 @@
 import type { ProgramExit } from '../machine/guest.ts';
-import type { Hypervisor } from '../machine/machine.ts';
+import type { CloneMethod, Hypervisor } from '../machine/machine.ts';
 import type { Base } from '../machine/base.ts';
 import { keyOf, nameOf, namespaceOf } from '../machine/ids.ts';
 import type { Applied, Fields, Forking, InstanceRecord, StopReason } from '../machine/record.ts';
@@ -38,16 +38,18 @@ export type Taking = {
   readonly at: number;
   readonly generation: number;
   readonly restartedAt: string | undefined;
+  readonly diskCopy: CloneMethod | undefined;
 };
 
 /** It is its source's run that goes on, under its own name; of a stopped one there are the disks alone. */
 export function withBase(record: InstanceRecord, fork: Forking, taking: Taking): InstanceRecord {
-  const { base, at, generation, restartedAt } = taking;
+  const { base, at, generation, restartedAt, diskCopy } = taking;
   const { origin, manifest } = base;
   return changed(record, (draft) => {
     draft.fork = { ...fork, source: manifest.source, base: base.id };
     if (origin.sourcePauseMs !== undefined)
       draft.fork = { ...draft.fork, sourcePauseMs: origin.sourcePauseMs };
+    if (diskCopy !== undefined && origin.disks.length > 0) draft.fork = { ...draft.fork, diskCopy };
     draft.identity = { ...record.identity, salt: origin.salt };
     draft.image = origin.image;
     if (restartedAt !== undefined) draft.restartedAt = restartedAt;

@@ -72,10 +72,18 @@ function recordedPart(record: InstanceRecord, { standby }: World): Partial<Insta
   };
 }
 
-function forkPart({ instance, sourcePauseMs, completedAt }: Forking): NonNullable<InstanceStatus['fork']> {
+const DISK_COPIES = { reflink: 'Reflink', 'sparse-copy': 'SparseCopy' } as const;
+
+function forkPart({
+  instance,
+  sourcePauseMs,
+  diskCopy,
+  completedAt,
+}: Forking): NonNullable<InstanceStatus['fork']> {
   return {
     source: nameOf(instance),
     ...(sourcePauseMs === undefined ? {} : { sourcePauseMs }),
+    ...(diskCopy === undefined ? {} : { diskCopy: DISK_COPIES[diskCopy] }),
     ...(completedAt === undefined ? {} : { completedAt: timeText(completedAt) }),
   };
 }

@@ -4,7 +4,7 @@ import type { GuestState } from '../machine/guest.ts';
 import type { ImageState } from '../machine/image.ts';
 import type { InstanceId, InstanceKey, SnapshotId } from '../machine/ids.ts';
 import type { DriverFacts } from '../machine/driver.ts';
-import type { Hypervisor, MachineState } from '../machine/machine.ts';
+import type { CloneMethod, Hypervisor, MachineState } from '../machine/machine.ts';
 import type { NetworkState } from '../machine/network.ts';
 import type { Roots } from '../machine/paths.ts';
 import type { Base } from '../machine/base.ts';
@@ -122,6 +122,8 @@ export type HostFacts = {
       }
     | { readonly state: 'missing'; readonly problem: string };
   /** Programs that this host lacks, with the package that brings each. */
+  /** How disks are copied in the state directory. Absent: not found out. */
+  readonly cloneMethod?: CloneMethod;
   readonly missingTools: readonly { readonly tool: string; readonly fix: string }[];
 };
 

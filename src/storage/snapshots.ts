@@ -1,7 +1,6 @@
-import type { CloneMethod } from '../host/clone-file.ts';
 import type { Base, Origin } from '../machine/base.ts';
 import type { InstanceId, SnapshotId } from '../machine/ids.ts';
-import type { MachineDisk, Owner } from '../machine/machine.ts';
+import type { CloneMethod, MachineDisk, Owner } from '../machine/machine.ts';
 import type { SnapshotPaths } from '../machine/snapshot-paths.ts';
 import type { SnapshotState } from '../machine/snapshot.ts';
 

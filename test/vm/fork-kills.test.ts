@@ -7,7 +7,7 @@ import type { ForkHouse } from '../support/fork-house.ts';
 import { machinesOf } from '../support/machines.ts';
 
 /** More by hand: `FORK_KILLS=100`. */
-const ROUNDS = Number(process.env.FORK_KILLS ?? 10);
+const ROUNDS = Number(process.env.FORK_KILLS ?? 6);
 /** From the file's being written to well after the fork is there, on a machine that is not busy. */
 const WITHIN_MS = 2_500;
 const VICTIMS = ['controller', 'fork', 'controller', 'any machine'] as const;

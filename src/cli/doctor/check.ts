@@ -1,4 +1,4 @@
-import type { CloneMethod } from '../../host/clone-file.ts';
+import type { CloneMethod } from '../../machine/machine.ts';
 import type { CommandResult } from '../../host/exec.ts';
 
 /** What a check found, what that means, and, where something is amiss, how to mend it. */

@@ -57,6 +57,7 @@ function taken(world: RecordedWorld, fork: Forking, base: Base): Verdict {
   const { record, now, desired } = world;
   const begun = withBase(record, fork, {
     ...{ base, at: now, generation: desired.generation, restartedAt: restartedAtOf(world) },
+    diskCopy: world.host.cloneMethod,
   });
   return unmet('Forking', 'what the source left is taken over', { kind: 'write-record', record: begun });
 }
