@@ -7,7 +7,9 @@ import { openHttp } from '../serve/http.ts';
 import { openMetrics } from '../serve/metrics.ts';
 import type { Metrics } from '../serve/metrics.ts';
 import { readCrd, readVolumeCrd } from '../sources/crd.ts';
+import { openClusterAccess } from '../sources/kubernetes/cluster-access.ts';
 import type { ClusterPlace } from '../sources/kubernetes/cluster-access.ts';
+import { KeptAliveApi } from '../sources/kubernetes/kept-alive-api.ts';
 import { openPlacement, placeholderImage } from '../sources/kubernetes/placement/open-placement.ts';
 import type { CliContext } from './context.ts';
 import type { RunOptions } from './run-options.ts';
@@ -29,20 +31,20 @@ export async function runPlacement(
 ): Promise<void> {
   const log = openLog(logLevel);
   const metrics = openMetrics(version);
-  const image =
-    given.placeholderImage ?? (await placeholderImage(cluster, { namespace, name: podName, signal }));
+  const api = new KeptAliveApi(openClusterAccess(cluster), {
+    onAnswer: (method, status) => {
+      metrics.answered(method, status);
+    },
+  });
+  const image = given.placeholderImage ?? (await placeholderImage(api, { namespace, name: podName, signal }));
   await using stack = new AsyncDisposableStack();
-  const placement = openPlacement({
-    cluster,
+  const placement = openPlacement(api, {
     namespace,
     // A Pod keeps its name when its container starts again; a term does not go on over that.
     identity: `${podName}_${randomUUID()}`,
     settings: { image, cpuPercent },
     parser: openParser(await readCrd(), { volumes: await readVolumeCrd() }),
     log,
-    onAnswer: (method, status) => {
-      metrics.answered(method, status);
-    },
   });
   stack.defer(() => placement.close());
   const state = { isStarted: false };

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { openParser } from '../../src/api/parser.ts';
 import { listOf, textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
+import { openClusterAccess } from '../../src/sources/kubernetes/cluster-access.ts';
+import { KeptAliveApi } from '../../src/sources/kubernetes/kept-alive-api.ts';
 import { openPlacement } from '../../src/sources/kubernetes/placement/open-placement.ts';
 import type { Placement, PlacementOptions } from '../../src/sources/kubernetes/placement/open-placement.ts';
 import type { ControlPlane } from './cluster-control-plane.ts';
@@ -59,7 +61,8 @@ export async function addPaperNode(
       body: { status: statusOf(gib) },
     });
   };
-  await setStatus(memoryGib);
+  const room = { gib: memoryGib };
+  await setStatus(room.gib);
   const annotations = { 'hypeman.dev/hypervisors': 'qemu', 'hypeman.dev/kvm': 'false' };
   const renewals = [
     await keepLease(admin, NODE_LEASES, { name }, name),
@@ -68,13 +71,19 @@ export async function addPaperNode(
       : []),
   ];
   renewals.push(endContainers(admin, name));
+  // Whoever was given up during an outage says that it is there again.
+  const sayReady = (): void => void setStatus(room.gib).catch(() => undefined);
+  renewals.push(setInterval(sayReady, 5_000));
   const fallSilent = (): void => {
     for (const timer of renewals) clearInterval(timer);
   };
   return {
     name,
     fallSilent,
-    setMemory: setStatus,
+    setMemory: async (gib) => {
+      room.gib = gib;
+      await setStatus(gib);
+    },
     patch: async (body) => {
       await must(admin, { method: 'PATCH', path, patch: MERGE, body });
     },
@@ -136,24 +145,38 @@ const CRD = parse(
 /** Quick enough for a test, in the proportions of client-go's. */
 export const QUICK_LEASE = { leaseMs: 3_000, renewMs: 2_000, retryMs: 300 };
 
-export async function openWorker(
-  plane: ControlPlane,
-  options: Partial<PlacementOptions> & { readonly user?: 'admin' | 'agent'; readonly port?: number } = {},
-): Promise<Worker> {
+export type WorkerOptions = Partial<PlacementOptions> & {
+  readonly user?: 'admin' | 'agent';
+  readonly port?: number;
+  /** Comes between the worker and the API server. */
+  readonly around?: (ask: ApiServer['ask']) => ApiServer['ask'];
+};
+
+export async function openWorker(plane: ControlPlane, options: WorkerOptions = {}): Promise<Worker> {
   const lines: string[] = [];
   const answers = new Map<string, number>();
-  const placement = openPlacement({
-    cluster: { is: 'kubeconfig', path: await plane.kubeconfig(options.user ?? 'admin', options.port) },
+  const path = await plane.kubeconfig(options.user ?? 'admin', options.port);
+  const real = new KeptAliveApi(openClusterAccess({ is: 'kubeconfig', path }), {
+    onAnswer: (method, status) => {
+      const name = `${method} ${status}`;
+      answers.set(name, (answers.get(name) ?? 0) + 1);
+    },
+  });
+  const ask: ApiServer['ask'] = (request) => real.ask(request);
+  const api: ApiServer = {
+    ask: options.around?.(ask) ?? ask,
+    stream: (streamed, limits) => real.stream(streamed, limits),
+    close: () => {
+      real.close();
+    },
+  };
+  const placement = openPlacement(api, {
     namespace: SYSTEM,
     identity: randomUUID(),
     settings: { image: 'holder:1', cpuPercent: 100 },
     // Forks and Volumes are for the node to take or not.
     parser: openParser(CRD, { unsupported: [] }),
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
-    onAnswer: (method, status) => {
-      const name = `${method} ${status}`;
-      answers.set(name, (answers.get(name) ?? 0) + 1);
-    },
     leaseTiming: QUICK_LEASE,
     ...options,
   });
@@ -168,4 +191,20 @@ export async function startWorker(...given: Parameters<typeof openWorker>): Prom
 
 export async function makeSystem(admin: ApiServer): Promise<void> {
   await must(admin, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: SYSTEM } } });
+}
+
+const RIGHTS = readFileSync(new URL('../../manifests/base/placement-rights.yaml', import.meta.url), 'utf8');
+
+/** Gives the user `agent` what the manifests give the service account of placement, and nothing more. */
+export async function allowPlacement(admin: ApiServer): Promise<void> {
+  for (const document of parseAllDocuments(RIGHTS).map((one) => one.toJS() as Mapping)) {
+    const isNamespaced = document.kind === 'Role' || document.kind === 'RoleBinding';
+    const plural = `${String(document.kind).toLowerCase()}s`;
+    const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];
+    await must(admin, {
+      method: 'POST',
+      path: `/apis/rbac.authorization.k8s.io/v1/${isNamespaced ? `namespaces/${SYSTEM}/` : ''}${plural}`,
+      body: document.subjects === undefined ? document : { ...document, subjects },
+    });
+  }
 }

@@ -4,9 +4,6 @@ import { HypemanError } from '../../../errors.ts';
 import type { Logger } from '../../../log.ts';
 import { isSuccess, sentenceOf } from '../api-server.ts';
 import type { Answer, ApiServer } from '../api-server.ts';
-import { openClusterAccess } from '../cluster-access.ts';
-import type { ClusterPlace } from '../cluster-access.ts';
-import { KeptAliveApi } from '../kept-alive-api.ts';
 import type { ListWatchTiming } from '../list-watch.ts';
 import { pause } from '../pause.ts';
 import { fenced } from './fenced-api.ts';
@@ -18,7 +15,6 @@ import { PlacementTerm } from './placement-term.ts';
 import { PlacementWatches } from './placement-watches.ts';
 
 export type PlacementOptions = {
-  readonly cluster: ClusterPlace;
   /** Where the Leases are, our own and those of the agents. */
   readonly namespace: string;
   /** Nobody else's, not even that of an earlier life. */
@@ -26,8 +22,6 @@ export type PlacementOptions = {
   readonly settings: PlaceholderSettings;
   readonly parser: Parser;
   readonly log: Logger;
-  /** For metrics: each answer by method and status, 0 where there was none. */
-  readonly onAnswer?: (method: string, status: number) => void;
   readonly timing?: ListWatchTiming;
   readonly leaseTiming?: LeaseTiming;
   readonly now?: () => number;
@@ -44,13 +38,9 @@ export type Placement = {
 /** `hypeman-system/hypeman-placement`: who has it is at work. */
 const LEASE = 'hypeman-placement';
 
-/**
- * Finds nodes for Instances by way of kube-scheduler, once per cluster: see the README beside this. Throws `invalid`
- * when the configuration is no good; a server that cannot be reached is waited for in `start`.
- */
-export function openPlacement(options: PlacementOptions): Placement {
-  const { cluster, onAnswer, log, now = Date.now, settings, timing, leaseTiming } = options;
-  const api = new KeptAliveApi(openClusterAccess(cluster), onAnswer === undefined ? {} : { onAnswer });
+/** Placement in the cluster of an API server, which is closed with it: see the README beside this. */
+export function openPlacement(api: ApiServer, options: PlacementOptions): Placement {
+  const { log, now = Date.now, settings, timing, leaseTiming } = options;
   const sights = new PlacementSights(options.parser);
   let term: PlacementTerm | undefined;
   const lease: LeaderLease = new LeaderLease({
@@ -101,21 +91,16 @@ export function openPlacement(options: PlacementOptions): Placement {
  * cannot be reached. Throws `invalid` when the Pod cannot be read.
  */
 export async function placeholderImage(
-  cluster: ClusterPlace,
+  api: ApiServer,
   pod: { readonly namespace: string; readonly name: string; readonly signal: AbortSignal },
 ): Promise<string> {
-  const api = new KeptAliveApi(openClusterAccess(cluster));
-  try {
-    const answer = await askUntilAnswered(api, pod);
-    const image = textAt(answer.body, ['spec', 'containers', 0, 'image']);
-    if (isSuccess(answer) && image !== undefined) return image;
-    const message =
-      `Pod ${pod.namespace}/${pod.name}, whose image placeholders are to have, cannot be read: ` +
-      `${sentenceOf(answer)}; name an image with --placeholder-image`;
-    throw new HypemanError('invalid', 'NoPlaceholderImage', message);
-  } finally {
-    api.close();
-  }
+  const answer = await askUntilAnswered(api, pod);
+  const image = textAt(answer.body, ['spec', 'containers', 0, 'image']);
+  if (isSuccess(answer) && image !== undefined) return image;
+  const message =
+    `Pod ${pod.namespace}/${pod.name}, whose image placeholders are to have, cannot be read: ` +
+    `${sentenceOf(answer)}; name an image with --placeholder-image`;
+  throw new HypemanError('invalid', 'NoPlaceholderImage', message);
 }
 
 const ANSWER_AGAIN_MS = 2_000;
