@@ -1,6 +1,10 @@
-import { readFile, readdir, rm, stat } from 'node:fs/promises';
+import { readFile, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { QmpConnection } from '../../src/drivers/qemu/qmp.ts';
+import { freeBytesAt } from '../../src/host/disk-space.ts';
 import { commandOutput } from '../../src/host/exec.ts';
+import { ensureOwnedFile } from '../../src/host/owned-files.ts';
+import { connectUnix } from '../../src/host/unix-socket.ts';
 import type { MemoryKeeper } from '../../src/machine/driver.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { describeGrowth } from '../conformance/growth-suite.ts';
@@ -9,6 +13,8 @@ import { openQemuStage } from '../support/qemu-stage.ts';
 import type { QemuStage } from '../support/qemu-stage.ts';
 
 describeGrowth('qemu', openQemuStage);
+
+const QUIET = { event: () => undefined, closed: () => undefined };
 
 describe('memory added to a QEMU machine', () => {
   const MIB = 1024 ** 2;
@@ -110,19 +116,48 @@ describe('memory added to a QEMU machine', () => {
     },
   );
 
-  test('finds no room on a full disk, and the machine runs on as it was', async () => {
+  test('of which a controller that died left half is plugged in whole, and once', async () => {
+    const machine = await start(await stage.roomyMachine());
+    await stage.driver().close();
+    const path = `${machine.paths.memory}.0`;
+    await ensureOwnedFile(path, { uid: machine.owner.uid, gid: machine.owner.gid, mode: 0o600 });
+    await truncate(path, 256 * MIB);
+    const qmp = new QmpConnection(await connectUnix(machine.paths.controlSocket), QUIET);
+    await qmp.ready;
+    const half = {
+      'qom-type': 'memory-backend-file',
+      id: 'dimmram0',
+      'mem-path': path,
+      size: 256 * MIB,
+      share: true,
+    };
+    await qmp.execute('object-add', half);
+    qmp.close();
+    await stage.restartController();
+    const { hotplug } = await grow(machine, 384);
+    expect(hotplug?.dimms).toMatchObject([{ slot: 0, bytes: 128 * MIB }]);
+    expect((await stat(path)).size).toBe(128 * MIB);
+    await suspendAndRestore(await grow(machine, 512));
+  });
+
+  test('finds no room on a disk that is nearly full, and the machine runs on as it was', async () => {
     await withFilesystem('ext4', stage.base, async (mounted) => {
       await commandOutput('chmod', ['711', mounted]);
       const kept = await stage.keptMachineIn(mounted);
       const machine = await start({ ...kept, hotplug: { bytes: 512 * MIB, dimms: [] } });
-      await commandOutput('dd', ['if=/dev/zero', `of=${mounted}/ballast`, 'bs=1M']).catch(() => undefined);
-      await expect(grow(machine, 384)).rejects.toMatchObject({ reason: 'DiskFull' });
-      expect(await stage.driver().observe(machine, signal)).not.toHaveProperty('dimms');
-      expect(await readdir(machine.paths.directory)).not.toContain('memory.img.0');
-      await counts(machine, 2);
-      await rm(`${mounted}/ballast`);
-      expect((await grow(machine, 384)).hotplug?.dimms).toHaveLength(1);
-      await stage.driver().kill(machine, signal);
+      try {
+        // Room for what the guest still touches of its own.
+        const ballast = (await freeBytesAt(mounted)) - 100 * MIB;
+        await commandOutput('fallocate', ['-l', `${ballast}`, `${mounted}/ballast`]);
+        await expect(grow(machine, 384)).rejects.toMatchObject({ reason: 'DiskFull' });
+        expect(await stage.driver().observe(machine, signal)).not.toHaveProperty('dimms');
+        expect(await readdir(machine.paths.directory)).not.toContain('memory.img.0');
+        await counts(machine, 2);
+        await rm(`${mounted}/ballast`);
+        expect((await grow(machine, 384)).hotplug?.dimms).toHaveLength(1);
+      } finally {
+        await stage.driver().kill(machine, signal);
+      }
     });
   });
 });
