@@ -1,30 +1,43 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
-/** Hears from guests which boot of theirs goes on, and whether their network lets them say so. */
+/** Hears from guests, by name, which boot of theirs goes on, and whether their network lets them say so. */
 export type BootWitness = {
-  /** A program for `sh -c`, in a guest with busybox. */
-  readonly program: string;
-  /** How often it was told, and by which boots. */
-  count(): number;
-  boots(): readonly string[];
+  /** A program for `sh -c`, in a guest with busybox. Asked to end, it says so. */
+  program(guest: string): string;
+  /** How often it was told of a boot, and of which ones. */
+  count(guest: string): number;
+  boots(guest: string): readonly string[];
+  /** How often a program ended as it was asked to. */
+  goodbyes(guest: string): number;
   close(): Promise<void>;
 };
 
+const GOODBYE = 'goodbye';
+
+/** On port 80: plain HTTP leads nowhere else through the proxy. */
 export async function openBootWitness(address: string): Promise<BootWitness> {
-  const heard: string[] = [];
+  const heard: { readonly guest: string; readonly word: string }[] = [];
   const server = createServer((request, response) => {
-    heard.push((request.url ?? '').slice(1));
+    const [, guest = '', word = ''] = (request.url ?? '').split('/');
+    heard.push({ guest, word });
     response.end('heard\n');
   });
-  server.listen(0, address);
+  server.listen(80, address);
   await once(server, 'listening');
-  const at = server.address();
-  const port = typeof at === 'object' && at !== null ? at.port : 0;
+  const wordsOf = (guest: string): readonly string[] =>
+    heard.filter((one) => one.guest === guest).map(({ word }) => word);
+  const bootsIn = (guest: string): readonly string[] => wordsOf(guest).filter((word) => word !== GOODBYE);
   return {
-    program: `echo ticking; while :; do wget -q -O /dev/null "http://${address}:${port}/$(cat /proc/sys/kernel/random/boot_id)"; sleep 1; done`,
-    count: () => heard.length,
-    boots: () => [...new Set(heard)],
+    program: (guest) =>
+      [
+        `tell() { wget -q -O /dev/null "http://${address}/${guest}/$1"; }`,
+        `trap 'tell ${GOODBYE}; exit 0' TERM`,
+        'echo ticking; while :; do tell "$(cat /proc/sys/kernel/random/boot_id)"; sleep 1; done',
+      ].join('; '),
+    count: (guest) => bootsIn(guest).length,
+    boots: (guest) => [...new Set(bootsIn(guest))],
+    goodbyes: (guest) => wordsOf(guest).length - bootsIn(guest).length,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,0 +1,71 @@
+import { textAt } from '../../src/api/raw.ts';
+import { argumentsOf } from '../../src/host/processes.ts';
+import { installAgent } from './cluster-agent-pod.ts';
+import type { AgentOnNode } from './cluster-agent-pod.ts';
+import { startControlPlane } from './cluster-control-plane.ts';
+import type { ControlPlane } from './cluster-control-plane.ts';
+import { startClusterNode } from './cluster-node.ts';
+import type { ClusterNode } from './cluster-node.ts';
+import { makeYard } from './cluster-stage.ts';
+import type { Yard } from './cluster-stage.ts';
+import { makeDemoImage } from './demo-image.ts';
+
+/** A control plane, one real node with its agent, and a namespace for Instances. */
+export type NodeStage = {
+  readonly plane: ControlPlane;
+  readonly node: ClusterNode;
+  readonly agent: AgentOnNode;
+  readonly yard: Yard;
+  /** Of an Instance that runs `program` with `sh -c`, small and mediated. */
+  spec(program: string): Readonly<Record<string, unknown>>;
+  /** In the yard's namespace; what it said. Throws with its complaint. */
+  kubectl(...words: readonly string[]): Promise<string>;
+  /** `kubectl hypeman VERB`. */
+  plugin(verb: string, ...words: readonly string[]): ReturnType<AgentOnNode['kubectl']>;
+  idOf(name: string): Promise<string>;
+  /** The pid of its machine. */
+  vmmOf(name: string): Promise<number | undefined>;
+  /** The pid of the egress proxy. */
+  proxy(): Promise<number | undefined>;
+  close(): Promise<void>;
+};
+
+export async function openNodeStage(): Promise<NodeStage> {
+  const plane = await startControlPlane({ schedules: true });
+  const node = await startClusterNode(plane);
+  const agent = await installAgent(plane, node);
+  await makeDemoImage(`${node.directory}/state/demo`);
+  const yard = await makeYard(plane.admin);
+  const processLike = async (pattern: RegExp): Promise<number | undefined> => {
+    for (const pid of await node.network.pids())
+      if (pattern.test((await argumentsOf(pid)).join(' '))) return pid;
+    return undefined;
+  };
+  const idOf = async (name: string): Promise<string> =>
+    textAt((await yard.read(name)).body, ['status', 'id']) ?? 'none';
+  return {
+    ...{ plane, node, agent, yard, idOf },
+    spec: (program) => ({
+      // As the agent's container sees it.
+      image: 'oci:/var/lib/hypeman/demo:latest',
+      ...{ size: '128MB', vcpus: 1 },
+      entrypoint: ['/bin/sh', '-c', program],
+      network: { egress: { enabled: true } },
+    }),
+    kubectl: async (...words) => {
+      const { exitCode, stdout, stderr } = await agent.kubectl('-n', yard.namespace, ...words);
+      if (exitCode !== 0) throw new Error(`kubectl ${words.join(' ')}: ${stderr}`);
+      return stdout;
+    },
+    plugin: (verb, ...words) => agent.kubectl('hypeman', verb, '-n', yard.namespace, ...words),
+    vmmOf: async (name) => {
+      const id = await idOf(name);
+      return processLike(new RegExp(`^qemu-system.* guest=${id},`));
+    },
+    proxy: () => processLike(/^hypeman-egress /),
+    close: async () => {
+      await node.close();
+      await plane.close();
+    },
+  };
+}
