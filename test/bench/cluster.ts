@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os';
 import { startControlPlane } from '../support/cluster-control-plane.ts';
 import { installCrd, must } from '../support/cluster-stage.ts';
-import { startAgent } from './cluster/agents.ts';
+import { buildAgent, startAgent } from './cluster/agents.ts';
 import { runBare } from './cluster/bare.ts';
 import { burst } from './cluster/burst.ts';
 import { churn, edits, outage } from './cluster/faults.ts';
@@ -32,7 +32,8 @@ export async function benchCluster(say: (text: string) => void, size = SIZE): Pr
     const kubeconfig = await plane.kubeconfig('admin');
     told(`bare client: ${size} instances`);
     const bare = await runBare(kubeconfig, 'bare', namesFor('bare', size));
-    for (const node of NODES) agents.push(await startAgent(kubeconfig, node));
+    const program = await buildAgent();
+    for (const node of NODES) agents.push(await startAgent(program, kubeconfig, node));
     const names = namesFor('fleet', size);
     const stand: Stand = { plane, agents, names, path: instancesIn('fleet'), nodes: NODES, say: told };
     const aims: Figure[] = [];

@@ -3,7 +3,7 @@ import type { Egress, InForce } from '../../src/egress/egress.ts';
 import type { ImageStore } from '../../src/images/image-store.ts';
 import { installationTag } from '../../src/machine/ids.ts';
 import type { InstanceId } from '../../src/machine/ids.ts';
-import type { Shaping } from '../../src/machine/network.ts';
+import type { NetworkState } from '../../src/machine/network.ts';
 import { pathsFor } from '../../src/machine/paths.ts';
 import type { Roots } from '../../src/machine/paths.ts';
 import { openAddressPool } from '../../src/network/address-pool.ts';
@@ -79,9 +79,10 @@ function fakeImages(): ImageStore {
 
 /** A network made of sets. */
 function fakeNetwork(): Network {
-  const taps = new Map<string, { guarded: boolean; shaping: Shaping }>();
-  const change = (tap: string, change: Partial<{ guarded: boolean; shaping: Shaping }>): Promise<void> => {
-    taps.set(tap, { guarded: false, shaping: {}, ...taps.get(tap), ...change });
+  type Known = Pick<NetworkState, 'guard' | 'shaping'>;
+  const taps = new Map<string, Known>();
+  const change = (tap: string, change: Partial<Known>): Promise<void> => {
+    taps.set(tap, { guard: { state: 'open' }, shaping: {}, ...taps.get(tap), ...change });
     return Promise.resolve();
   };
   return {
@@ -89,12 +90,13 @@ function fakeNetwork(): Network {
       const known = taps.get(tap);
       return Promise.resolve({
         tap: known === undefined ? { state: 'absent' } : { state: 'up', name: tap },
-        guard: { state: known?.guarded === true ? 'guarded' : 'open' },
+        guard: known?.guard ?? { state: 'open' },
         shaping: known?.shaping ?? {},
       });
     },
     createTap: ({ tap }) => change(tap, {}),
-    guardTap: ({ tap }) => change(tap, { guarded: true }),
+    guardTap: ({ tap }, mediation) =>
+      change(tap, { guard: { state: 'guarded', ...(mediation === undefined ? {} : { mediation }) } }),
     shapeTap: ({ tap }, shaping) => change(tap, { shaping }),
     remove: ({ tap }) => {
       taps.delete(tap);

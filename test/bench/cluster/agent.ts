@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { openFakeNode, startFakeAgent } from '../../support/cluster-agent.ts';
 import type { FakeNode } from '../../support/cluster-agent.ts';
+import { fakeEgress } from '../../support/fake-workshops.ts';
 import type { AgentFigures } from './agents.ts';
 
 /** A process that is the agent of one node: `node agent.ts KUBECONFIG NODE`. Asked over IPC for its figures. */
@@ -8,6 +11,8 @@ const actedAt = new Map<string, number>();
 const rotatedAt = new Map<string, number>();
 const now = (): number => performance.timeOrigin + performance.now();
 
+// Guests are given a certificate to trust: any will do.
+const authority = await readFile(`${dirname(kubeconfig)}/ca.crt`, 'utf8');
 const node = timed(await openFakeNode());
 const agent = await startFakeAgent({ kubeconfig: () => Promise.resolve(kubeconfig) }, node, { nodeName });
 let mostRss = 0;
@@ -37,7 +42,8 @@ function figures(): AgentFigures {
 
 /** Notes when something is first done for an instance, and when the proxy last had a new value of one. */
 function timed(opened: FakeNode): FakeNode {
-  const { storage, egress } = opened.workshops;
+  const { storage } = opened.workshops;
+  const egress = { ...opened.workshops.egress, ...fakeEgress(authority) };
   const writeRecord: typeof storage.writeRecord = (record) => {
     if (!actedAt.has(record.key)) actedAt.set(record.key, now());
     return storage.writeRecord(record);

@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { cp } from 'node:fs/promises';
+import { commandOutput } from '../../../src/host/exec.ts';
 
 /** What an agent's process says of itself. Times are milliseconds since the epoch, with fractions. */
 export type AgentFigures = {
@@ -23,11 +25,24 @@ export type Agent = {
   end(): Promise<void>;
 };
 
-const AGENT = new URL('agent.ts', import.meta.url).pathname;
+const ROOT = new URL('../../../', import.meta.url).pathname;
+const BUILT = `${ROOT}.cache/bench-agent`;
+
+/**
+ * The agent as JavaScript, which is what is published: a Node that strips types itself is 80 MB larger for it.
+ * Returns its path.
+ */
+export async function buildAgent(): Promise<string> {
+  const tsc = `${ROOT}node_modules/typescript/bin/tsc`;
+  await commandOutput(process.execPath, [tsc, '-p', `${ROOT}test/bench/cluster/tsconfig.json`]);
+  for (const name of ['crds', 'package.json'])
+    await cp(`${ROOT}${name}`, `${BUILT}/${name}`, { recursive: true });
+  return `${BUILT}/test/bench/cluster/agent.js`;
+}
 
 /** A real process for each node: memory is judged for each. */
-export async function startAgent(kubeconfig: string, nodeName: string): Promise<Agent> {
-  const child = fork(AGENT, [kubeconfig, nodeName], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+export async function startAgent(program: string, kubeconfig: string, nodeName: string): Promise<Agent> {
+  const child = fork(program, [kubeconfig, nodeName], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   await heard(child);
   return {
     nodeName,
