@@ -21,7 +21,7 @@ export async function makeAgentImage(directory: string): Promise<void> {
   const work = await mkdtemp(`${tmpdir()}/hm-agent-image-`);
   try {
     const layers = [
-      await packagesLayer(packagesIn(containerfile)),
+      await packagesLayer(suiteIn(containerfile), packagesIn(containerfile)),
       await makeLayer(`${work}/kernel.tar`, fillKernel),
       await makeLayer(`${work}/program.tar`, fillProgram),
     ];
@@ -41,6 +41,11 @@ export async function makeAgentImage(directory: string): Promise<void> {
   }
 }
 
+function suiteIn(containerfile: string): string {
+  const [, suite = ''] = /^FROM debian:([a-z]+)-slim$/m.exec(containerfile) ?? [];
+  return suite;
+}
+
 /** What its last stage installs. */
 function packagesIn(containerfile: string): readonly string[] {
   const stage = containerfile.slice(containerfile.lastIndexOf('\nFROM '));
@@ -55,8 +60,11 @@ function entrypointIn(containerfile: string): readonly string[] {
   return JSON.parse(words) as readonly string[];
 }
 
-async function packagesLayer(packages: readonly string[]): Promise<string> {
-  const file = `${CACHE}/packages-${createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 16)}.tar`;
+async function packagesLayer(suite: string, packages: readonly string[]): Promise<string> {
+  const file = `${CACHE}/packages-${createHash('sha256')
+    .update([suite, ...packages].join(' '))
+    .digest('hex')
+    .slice(0, 16)}.tar`;
   if (existsSync(file)) return file;
   // As the slim image leaves out.
   const leftOut = ['doc', 'man', 'locale', 'info'].map(
@@ -66,13 +74,19 @@ async function packagesLayer(packages: readonly string[]): Promise<string> {
     'nice',
     [
       ...['-n', '15', 'mmdebstrap', '--format=tar', '--variant=minbase', ...leftOut],
-      ...[`--include=${packages.join(',')}`, 'bookworm', `${file}.part`],
+      ...[`--include=${packages.join(',')}`, suite, `${file}.part`, await mirror()],
     ],
     { timeoutMs: 600_000 },
   );
   if (exitCode !== 0) throw new Error(`mmdebstrap: ${stderr.slice(-1000)}`);
   await rename(`${file}.part`, file);
   return file;
+}
+
+async function mirror(): Promise<string> {
+  const asked = ['indextargets', '--format', '$(SITE)', 'Identifier: Packages', 'Label: Debian'];
+  const [site = ''] = (await commandOutput('apt-get', asked)).split('\n');
+  return site;
 }
 
 async function fillKernel(root: string): Promise<void> {

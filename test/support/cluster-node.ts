@@ -14,7 +14,7 @@ import { API_SERVER, openNodeNetwork } from './cluster-node-network.ts';
 import type { NodeNetwork } from './cluster-node-network.ts';
 import { makeTestCgroup, pidsInCgroup, removeTestCgroup, testCgroupMissing } from './test-cgroup.ts';
 
-const KUBELET = new URL('../../.cache/control-plane/bin/kubelet', import.meta.url).pathname;
+export const KUBELET = new URL('../../.cache/control-plane/bin/kubelet', import.meta.url).pathname;
 const PROGRAMS = ['/usr/bin/containerd', '/usr/sbin/runc', '/usr/lib/cni/ptp', '/bin/busybox', KUBELET];
 const START_MS = 60_000;
 
