@@ -48,6 +48,23 @@ describe('the command line of QEMU', () => {
     await expect(pretty(argvFor(kept, facts, 'frozen'))).toMatchFileSnapshot('qemu-fork.argv');
   });
 
+  test('has room for memory that is added, and each block of it in its own file and where it was', () => {
+    const dimms = [{ slot: 3, address: 2 ** 32, bytes: 2 ** 27 }];
+    const grown: Machine = { ...machine, memory: 'file', hotplug: { bytes: 2 ** 30, dimms } };
+    for (const [origin, share] of [
+      ['own', 'on'],
+      ['frozen', 'off'],
+    ] as const) {
+      const argv = argvFor(grown, facts, origin);
+      expect(argv).toContain('size=1024M,slots=32,maxmem=2048M');
+      const file = `memory-backend-file,id=dimmram3,size=134217728,mem-path=${machine.paths.memory}.3,share=${share}`;
+      expect(argv.join(' ')).toContain(
+        `-object ${file} -device pc-dimm,id=dimm3,memdev=dimmram3,slot=3,addr=4294967296`,
+      );
+    }
+    expect(argvFor(machine, facts).join(' ')).not.toMatch(/slots=|pc-dimm/);
+  });
+
   test('opens a frozen memory without the right to write to it from 8.2 on', () => {
     const memoryOf = (major: number, minor: number): string | undefined =>
       argvFor(machine, { ...facts, version: { text: '', major, minor } }, 'frozen').find((word) =>

@@ -18,6 +18,7 @@ describe('what can go on from a memory', () => {
   test.each([
     [{ vcpus: 3 }, /other vcpus$/],
     [{ memoryBytes: 2048 }, /other memory$/],
+    [{ hotplug: { bytes: 1024, dimms: [] } }, /other memory plugged in, or room for it$/],
     [{ disks: ['overlay', 'root'] }, /other disks$/],
     [{ disks: ['root'] }, /other disks$/],
     [{ hasNic: false }, /other network devices$/],
