@@ -72,6 +72,11 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   ['text where a number belongs', { vcpus: 'two' }, /must be a whole number, but it is text/],
   ['a number in quotes', { vcpus: '2' }, /must be a whole number, but it is text: remove the quotes/],
   ['too many CPUs', { vcpus: 1000 }, /must be at most 256/],
+  [
+    'room for memory that is no whole blocks',
+    { hotplugSize: '200MB' },
+    /must be a multiple of 128MB: write 256MB/,
+  ],
   ['memory that is no whole MiB', { size: '1000000000' }, /must be a whole number of MB .*: write 954MB/],
   ['an image that is none', { image: 'https://x/y' }, /write one such as docker\.io\/library\/nginx/],
   [
