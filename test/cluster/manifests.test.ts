@@ -11,6 +11,13 @@ import { eventually, must } from '../support/cluster-stage.ts';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const missing = controlPlaneMissing();
 const AGENT = 'system:serviceaccount:hypeman-system:hypeman-agent';
+const PLACEMENT = 'system:serviceaccount:hypeman-system:hypeman-placement';
+
+const FOREIGN = [
+  ['', 'secrets'],
+  ['', 'configmaps'],
+  ['rbac.authorization.k8s.io', 'clusterroles'],
+] as const;
 
 describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
   let plane: ControlPlane;
@@ -41,6 +48,7 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
       const first = await kubectl('apply', '--validate=false', '-k', `${ROOT}manifests/${path}`);
       expect(first).toContain('customresourcedefinition.apiextensions.k8s.io/instances.hypeman.dev');
       expect(first).toContain('daemonset.apps/hypeman-agent');
+      expect(first).toContain('deployment.apps/hypeman-placement');
       const second = await kubectl('apply', '--validate=false', '-k', `${ROOT}manifests/${path}`);
       const changed = second.split('\n').filter((line) => line !== '' && !line.endsWith(' unchanged'));
       // What 1.20 drops from the CRD differs each time.
@@ -128,10 +136,15 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
     });
   });
 
-  async function may(verb: string, group: string, resource: string, namespace = 'default'): Promise<boolean> {
+  async function may(
+    verb: string,
+    group: string,
+    resource: string,
+    { namespace = 'default', user = AGENT } = {},
+  ): Promise<boolean> {
     const [name, subresource] = resource.split('/');
     const body = {
-      spec: { user: AGENT, resourceAttributes: { verb, group, resource: name, subresource, namespace } },
+      spec: { user, resourceAttributes: { verb, group, resource: name, subresource, namespace } },
     };
     const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
     const answer = await must(plane.admin, { method: 'POST', path, body });
@@ -145,15 +158,28 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
     expect(await may('create', 'events.k8s.io', 'events')).toBe(true);
     for (const verb of ['create', 'update', 'delete', 'deletecollection'])
       expect(await may(verb, 'hypeman.dev', 'instances'), verb).toBe(false);
-    for (const [group, resource] of [
-      ['', 'secrets'],
-      ['', 'pods'],
-      ['', 'nodes'],
-      ['', 'configmaps'],
-      ['rbac.authorization.k8s.io', 'clusterroles'],
-    ] as const)
+    for (const [group, resource] of FOREIGN)
       for (const verb of ['get', 'list', 'watch', 'create', 'patch'])
         expect(await may(verb, group, resource), `${verb} ${resource}`).toBe(false);
+    for (const verb of ['create', 'patch', 'delete'])
+      for (const resource of ['pods', 'nodes'])
+        expect(await may(verb, '', resource), `${verb} ${resource}`).toBe(false);
+  });
+
+  test('placement makes Pods and labels Nodes, and neither reads Secrets nor runs anything on a node', async () => {
+    const user = PLACEMENT;
+    for (const verb of ['list', 'watch', 'create', 'patch', 'delete'])
+      expect(await may(verb, '', 'pods', { user }), verb).toBe(true);
+    for (const verb of ['list', 'watch', 'patch'])
+      expect(await may(verb, '', 'nodes', { user }), verb).toBe(true);
+    for (const verb of ['create', 'update', 'delete'])
+      expect(await may(verb, 'hypeman.dev', 'instances', { user }), verb).toBe(false);
+    for (const [group, resource] of [...FOREIGN, ['', 'pods/exec'], ['', 'nodes/proxy']] as const)
+      for (const verb of ['get', 'list', 'watch', 'create', 'patch'])
+        expect(await may(verb, group, resource, { user }), `${verb} ${resource}`).toBe(false);
+    const leases = ['coordination.k8s.io', 'leases'] as const;
+    expect(await may('create', ...leases, { user, namespace: 'hypeman-system' })).toBe(true);
+    expect(await may('create', ...leases, { user, namespace: 'kube-system' })).toBe(false);
   });
 
   test('Secrets are read where their owner says so, and nowhere else', async () => {
@@ -162,8 +188,8 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
       ...['-n', 'shop', 'create', 'rolebinding', 'hypeman', '--clusterrole=hypeman-secret-reader'],
       '--serviceaccount=hypeman-system:hypeman-agent',
     );
-    expect(await may('watch', '', 'secrets', 'shop')).toBe(true);
-    expect(await may('watch', '', 'secrets', 'default')).toBe(false);
+    expect(await may('watch', '', 'secrets', { namespace: 'shop' })).toBe(true);
+    expect(await may('watch', '', 'secrets')).toBe(false);
   });
 
   test('the agent runs on chosen nodes with KVM, in development on all of them without', async () => {
