@@ -1,13 +1,19 @@
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { InstanceStatus } from '../api/status.ts';
-import type { Metrics } from './metrics.ts';
+
+export type InstanceMetrics = {
+  /** One action of a plan was done, or could not be. `kind` is the plan's own word. */
+  acted(kind: string, result: 'success' | 'error'): void;
+  /** Where the figures about instances are read at each scrape. */
+  instancesAre(statuses: () => readonly InstanceStatus[]): void;
+};
 
 /**
  * What stands on this host and what was done for it. Counts by state and by condition, never a name: ten
  * thousand instances are as many lines as ten.
  */
-export function openInstanceMetrics(registers: Registry[]): Pick<Metrics, 'acted' | 'instancesAre'> {
+export function openInstanceMetrics(registers: Registry[]): InstanceMetrics {
   let read: () => readonly InstanceStatus[] = () => [];
   const states = new Gauge({
     name: 'hypeman_instances',

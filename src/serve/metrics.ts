@@ -1,32 +1,28 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { InstanceStatus } from '../api/status.ts';
 import { openEgressMetrics } from './egress-metrics.ts';
 import type { AuditedEgress } from './egress-routes.ts';
 import { openInstanceMetrics } from './instance-metrics.ts';
+import type { InstanceMetrics } from './instance-metrics.ts';
 import { openRequestMetrics } from './request-metrics.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 
 /** How one look at one instance ended; controller-runtime's words for the label `result`. */
 type ReconcileResult = 'success' | 'error' | 'requeue_after';
 
 /** What the controller counts. Plain functions: nobody else needs to know who keeps the figures. */
-export type Metrics = {
-  queueDepth(keys: number): void;
-  queueAdded(): void;
-  queueRetried(): void;
-  /** How long a key waited between its time and the start of its work. */
-  queueWaited(seconds: number): void;
-  workers(active: number): void;
-  reconciled(result: ReconcileResult, seconds: number): void;
-  /** One action of a plan was done, or could not be. `kind` is the plan's own word. */
-  acted(kind: string, result: 'success' | 'error'): void;
-  /** Where the figures about instances are read at each scrape. */
-  instancesAre(statuses: () => readonly InstanceStatus[]): void;
-  /** An API server answered with this HTTP status; 0: it did not. `WATCH` is a method of its own. */
-  answered(method: string, status: number): void;
-  /** The text exposition of Prometheus, and its content type. */
-  text(): Promise<string>;
-  readonly contentType: string;
-};
+export type Metrics = InstanceMetrics &
+  RequestMetrics & {
+    queueDepth(keys: number): void;
+    queueAdded(): void;
+    queueRetried(): void;
+    /** How long a key waited between its time and the start of its work. */
+    queueWaited(seconds: number): void;
+    workers(active: number): void;
+    reconciled(result: ReconcileResult, seconds: number): void;
+    /** The text exposition of Prometheus, and its content type. */
+    text(): Promise<string>;
+    readonly contentType: string;
+  };
 
 /** Seconds; controller-runtime's own buckets for a reconcile, thinned. */
 const RECONCILE_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
