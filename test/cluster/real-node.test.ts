@@ -7,11 +7,9 @@ import { openBootWitness } from '../support/boot-witness.ts';
 import type { BootWitness } from '../support/boot-witness.ts';
 import { AGENT_NAMESPACE } from '../support/cluster-agent-pod.ts';
 import { controlPlaneMissing } from '../support/cluster-control-plane.ts';
-import { SMALL_IMAGE } from '../support/cluster-node-image.ts';
-import { openNodeStage } from '../support/cluster-node-stage.ts';
+import { isRefused, openNodeStage } from '../support/cluster-node-stage.ts';
 import type { NodeStage } from '../support/cluster-node-stage.ts';
 import { nodeMissing } from '../support/cluster-node.ts';
-import { startPlacement } from '../support/cluster-placement-process.ts';
 import { eventually, must } from '../support/cluster-stage.ts';
 import { hierarchies } from '../support/test-cgroup.ts';
 
@@ -41,6 +39,10 @@ describe.skipIf(missing !== undefined)(
 
     async function untilReady(name: string): Promise<void> {
       await stage.kubectl('wait', '--for=condition=Ready', `instance/${name}`, `--timeout=${BOOT_S}s`);
+    }
+    async function nameOfToken(account: string): Promise<string> {
+      const found = await must(stage.plane.admin, { method: 'GET', path: account });
+      return textAt(found, ['secrets', 0, 'name']) ?? '';
     }
     function agents(...words: readonly string[]): ReturnType<NodeStage['agent']['kubectl']> {
       return stage.agent.kubectl('-n', AGENT_NAMESPACE, ...words);
@@ -91,7 +93,10 @@ describe.skipIf(missing !== undefined)(
         await agents('delete', 'pod', '-l', 'app.kubernetes.io/name=hypeman-agent');
         pod = await stage.agent.readyPod(pod);
       });
-      expect((await stage.plugin('exec', 'web', '--', 'hostname')).stdout).toBe('web');
+      await eventually(async () => {
+        const asked = await stage.plugin('exec', 'web', '--', 'hostname');
+        return asked.stdout === 'web' || asked;
+      });
     });
 
     test('is replaced by a rolling update under a guest that goes on', async () => {
@@ -105,20 +110,18 @@ describe.skipIf(missing !== undefined)(
     test('goes on with the token that the kubelet puts in place of one that is revoked', async () => {
       const { admin } = stage.plane;
       const path = `/api/v1/namespaces/${AGENT_NAMESPACE}/serviceaccounts/hypeman-agent`;
-      const account = await must(admin, { method: 'GET', path });
+      const secret = `/api/v1/namespaces/${AGENT_NAMESPACE}/secrets/${await nameOfToken(path)}`;
+      const old = textAt(await must(admin, { method: 'GET', path: secret }), ['data', 'token']) ?? '';
       const body = {
         ...{ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' },
         spec: { expirationSeconds: 3600 },
       };
       const fresh = await must(admin, { method: 'POST', path: `${path}/token`, body });
       const token = Buffer.from(textAt(fresh, ['status', 'token']) ?? '').toString('base64');
-      // A token of this kind is good while its Secret holds it, and no longer.
-      await must(admin, {
-        method: 'PATCH',
-        path: `/api/v1/namespaces/${AGENT_NAMESPACE}/secrets/${textAt(account, ['secrets', 0, 'name']) ?? ''}`,
-        patch: 'application/merge-patch+json',
-        body: { data: { token } },
-      });
+      // A token of this kind is good while its Secret holds it; a server remembers a good one for ten seconds.
+      const patch = 'application/merge-patch+json';
+      await must(admin, { method: 'PATCH', path: secret, patch, body: { data: { token } } });
+      await eventually(() => isRefused(stage.plane.port, Buffer.from(old, 'base64').toString()));
       const { metadata } = await stage.yard.merge('web', { spec: { tags: { token: 'second' } } });
       await eventually(async () => {
         const seen = valueAt((await stage.yard.read('web')).body, ['status', 'observedGeneration']);
@@ -128,31 +131,17 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('is drained: a machine that the scheduler placed ends kindly, and comes again with another Pod', async () => {
-      const { node, yard, plane } = stage;
-      const end = await startPlacement(
-        await plane.kubeconfig('admin'),
-        SMALL_IMAGE,
-        `${node.directory}/placement.log`,
-      );
+      const { node, yard } = stage;
       await yard.create('placed', { nodeName: undefined, ...stage.spec(witness.program('placed')) });
       await untilReady('placed');
+      const placeholders = ['get', 'pods', '-l', 'hypeman.dev/placeholder=true'];
       const holder = (): Promise<string> =>
-        stage.kubectl(
-          'get',
-          'pods',
-          '-l',
-          'hypeman.dev/placeholder=true',
-          '-o',
-          'jsonpath={.items[*].metadata.uid}',
-        );
+        stage.kubectl(...placeholders, '-o', 'jsonpath={.items[*].metadata.uid}');
       const first = await holder();
       const vmm = await stage.vmmOf('placed');
       await eventually(async () => {
         const memberships = await readFile(`/proc/${vmm ?? 0}/cgroup`, 'utf8');
-        return (
-          memberships.includes(`memory:/hypeman-test-${process.pid}/kubepods/burstable/pod${first}/vmm`) ||
-          memberships
-        );
+        return memberships.includes(`/pod${first}/vmm`) || memberships;
       });
       await eventually(() => witness.count('placed') > 0);
       await stage.kubectl('drain', node.name, '--ignore-daemonsets', '--timeout=180s');
@@ -164,7 +153,6 @@ describe.skipIf(missing !== undefined)(
       expect(await holder()).not.toBe(first);
       await stage.kubectl('delete', 'instance', 'placed', '--timeout=60s');
       expect(await holder()).toBe('');
-      await end();
     });
 
     test('leaves nothing of an Instance that is deleted', async () => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { textAt } from '../../src/api/raw.ts';
 import { argumentsOf } from '../../src/host/processes.ts';
 import { installAgent } from './cluster-agent-pod.ts';
@@ -68,4 +71,13 @@ export async function openNodeStage(): Promise<NodeStage> {
       await plane.close();
     },
   };
+}
+
+/** Whether the API server on this port of loopback takes a token for nobody's. */
+export async function isRefused(port: number, token: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${token}` };
+  const asked = request({ host: '127.0.0.1', port, path: '/api', headers, rejectUnauthorized: false }).end();
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  answer.resume();
+  return answer.statusCode === 401;
 }
