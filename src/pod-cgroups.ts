@@ -7,7 +7,7 @@ import type { Logger } from './log.ts';
 import { pathsFor } from './machine/paths.ts';
 import { Errands } from './sources/kubernetes/errands.ts';
 import type { ErrandResult } from './sources/kubernetes/errands.ts';
-import type { PodPlace } from './sources/kubernetes/placeholder-watch.ts';
+import type { PodPlace } from './sources/kubernetes/tenure/placeholder-watch.ts';
 import type { Workshops } from './workshops.ts';
 
 /** What moves machines and ends Pods; the real ones are in host/. */

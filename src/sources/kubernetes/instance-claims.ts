@@ -8,7 +8,7 @@ import type { Known, KnownInstances } from './known-instances.ts';
 import { isBeingDeleted, labelOf, withoutSpec } from './kubernetes-object.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 import type { Sight } from './object-changes.ts';
-import { claimByPod, isLetGo, KEPT, letLeave, placedBy } from './placed-instance.ts';
+import { claimByPod, isLetGo, KEPT, letLeave, placedBy } from './tenure/placed-instance.ts';
 
 export type InstanceClaimsParts = {
   readonly api: ApiServer;

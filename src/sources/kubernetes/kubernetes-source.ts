@@ -18,12 +18,12 @@ import type { ListWatchTiming } from './list-watch.ts';
 import type { NodeLease } from './node-lease.ts';
 import { PacedReports } from './paced-reports.ts';
 import { pause } from './pause.ts';
-import { PlaceholderWatch } from './placeholder-watch.ts';
-import type { PodPlace } from './placeholder-watch.ts';
+import { PlaceholderWatch } from './tenure/placeholder-watch.ts';
+import type { PodPlace } from './tenure/placeholder-watch.ts';
 import { ReportedStatuses } from './reported-statuses.ts';
 import type { SecretStore } from './secret-store.ts';
-import { evictionIn, statusLeft, statusUnder } from './tenure-words.ts';
-import { Tenures } from './tenures.ts';
+import { evictionIn, statusLeft, statusUnder } from './tenure/tenure-words.ts';
+import { Tenures } from './tenure/tenures.ts';
 
 export type KubernetesSourceParts = {
   readonly api: ApiServer;

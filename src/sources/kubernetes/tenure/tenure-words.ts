@@ -1,5 +1,5 @@
-import type { InstanceEvent } from '../../api/reported.ts';
-import type { Condition, InstanceStatus } from '../../api/status.ts';
+import type { InstanceEvent } from '../../../api/reported.ts';
+import type { Condition, InstanceStatus } from '../../../api/status.ts';
 import type { Tenure } from './tenure.ts';
 
 type Claim = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;

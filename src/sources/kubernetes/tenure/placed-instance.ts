@@ -1,12 +1,12 @@
-import { textAt } from '../../api/raw.ts';
-import type { ApiServer } from './api-server.ts';
-import { holderOf, isClaimed } from './claim.ts';
-import { INSTANCE } from './held-kind.ts';
-import { FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
-import { finalizersOf, isBeingDeleted, labelOf } from './kubernetes-object.ts';
-import type { KubernetesObject } from './kubernetes-object.ts';
-import { changeMetadata } from './object-changes.ts';
-import type { Sight } from './object-changes.ts';
+import { textAt } from '../../../api/raw.ts';
+import type { ApiServer } from '../api-server.ts';
+import { holderOf, isClaimed } from '../claim.ts';
+import { INSTANCE } from '../held-kind.ts';
+import { FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from '../instance-resource.ts';
+import { finalizersOf, isBeingDeleted, labelOf } from '../kubernetes-object.ts';
+import type { KubernetesObject } from '../kubernetes-object.ts';
+import { changeMetadata } from '../object-changes.ts';
+import type { Sight } from '../object-changes.ts';
 
 /** In place of a Pod's uid: it came to rest without a Pod, and is kept on its node until it has one again. */
 export const KEPT = 'kept';

@@ -1,20 +1,20 @@
-import { messageOf } from '../../errors.ts';
-import type { Logger } from '../../log.ts';
-import { nameOf, namespaceOf } from '../../machine/ids.ts';
-import type { InstanceKey } from '../../machine/ids.ts';
-import type { ApiServer } from './api-server.ts';
-import { Errands } from './errands.ts';
-import type { ErrandResult } from './errands.ts';
-import type { HeldKind } from './held-kind.ts';
-import { withoutSpec } from './kubernetes-object.ts';
-import type { KubernetesObject } from './kubernetes-object.ts';
-import { LIST_WATCH_TIMING, listWatchOf } from './list-watch.ts';
-import type { ListWatchTiming } from './list-watch.ts';
-import { lookUp } from './object-changes.ts';
-import { podSightOf } from './placement/pod-sight.ts';
-import type { PodSight } from './placement/pod-sight.ts';
-import { PLACEHOLDER_LABEL, POD_FINALIZER } from './placement/placeholder-words.ts';
-import { Reflector } from './reflector.ts';
+import { messageOf } from '../../../errors.ts';
+import type { Logger } from '../../../log.ts';
+import { nameOf, namespaceOf } from '../../../machine/ids.ts';
+import type { InstanceKey } from '../../../machine/ids.ts';
+import type { ApiServer } from '../api-server.ts';
+import { Errands } from '../errands.ts';
+import type { ErrandResult } from '../errands.ts';
+import type { HeldKind } from '../held-kind.ts';
+import { withoutSpec } from '../kubernetes-object.ts';
+import type { KubernetesObject } from '../kubernetes-object.ts';
+import { LIST_WATCH_TIMING, listWatchOf } from '../list-watch.ts';
+import type { ListWatchTiming } from '../list-watch.ts';
+import { lookUp } from '../object-changes.ts';
+import { podSightOf } from '../placement/pod-sight.ts';
+import type { PodSight } from '../placement/pod-sight.ts';
+import { PLACEHOLDER_LABEL, POD_FINALIZER } from '../placement/placeholder-words.ts';
+import { Reflector } from '../reflector.ts';
 
 /** A placeholder Pod of this node; of its spec nothing is kept. */
 export type NodePod = { readonly sight: PodSight; readonly object: KubernetesObject };

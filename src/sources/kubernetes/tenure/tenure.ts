@@ -1,9 +1,9 @@
-import type { RunState } from '../../api/instance.ts';
-import type { InstanceStatus } from '../../api/status.ts';
-import type { Declared } from '../source.ts';
-import type { Known } from './known-instances.ts';
+import type { RunState } from '../../../api/instance.ts';
+import type { InstanceStatus } from '../../../api/status.ts';
+import type { Declared } from '../../source.ts';
+import type { Known } from '../known-instances.ts';
 import { KEPT, placedBy } from './placed-instance.ts';
-import { needsRoom } from './placement/room.ts';
+import { needsRoom } from '../placement/room.ts';
 
 /** By what right an Instance that the scheduler placed is on this node now. */
 export type Tenure =

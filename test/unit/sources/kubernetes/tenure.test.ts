@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest';
+import type { EvictionPolicy, RunState } from '../../../../src/api/instance.ts';
+import type { InstanceStatus, ReportedState } from '../../../../src/api/status.ts';
+import { keyOf } from '../../../../src/machine/ids.ts';
+import type { Known } from '../../../../src/sources/kubernetes/known-instances.ts';
+import { declaredUnder, tenureOf } from '../../../../src/sources/kubernetes/tenure/tenure.ts';
+import type { TenureFacts } from '../../../../src/sources/kubernetes/tenure/tenure.ts';
+import { anInstance } from '../../../support/worlds.ts';
+
+type Case = {
+  readonly state?: RunState;
+  readonly evictionPolicy?: EvictionPolicy;
+  readonly heldBy?: string;
+  readonly isNamed?: boolean;
+};
+
+function known({
+  state = 'Running',
+  evictionPolicy = 'Stop',
+  heldBy = 'node-a u1 pod-1',
+  isNamed = false,
+}: Case): Known {
+  const metadata = { annotations: { 'hypeman.dev/held-by': heldBy } };
+  return {
+    object: { key: keyOf('shop', 'web'), uid: 'u1', resourceVersion: '7', document: { metadata } },
+    declared: { is: 'wanted', uid: 'u1', generation: 3, instance: anInstance({ state, evictionPolicy }) },
+    isNamed,
+    isClaimed: true,
+    warnings: [],
+  };
+}
+
+function status(state: ReportedState, running = 'ProgramRunning', reconciling = false): InstanceStatus {
+  const stamp = { message: '', lastTransitionTime: '2026-11-22T07:00:00Z', observedGeneration: 3 };
+  return {
+    observedGeneration: 3,
+    state,
+    conditions: [
+      { type: 'Running', status: 'False', reason: running, ...stamp },
+      ...(reconciling ? [{ type: 'Reconciling', status: 'True', reason: 'Ended', ...stamp } as const] : []),
+    ],
+  };
+}
+
+const GONE: TenureFacts = { pods: 'none', status: status('Running'), isStandbyUnavailable: false };
+
+describe('an Instance that the scheduler placed', () => {
+  test('is as it is declared while a Pod of it is bound here', () => {
+    expect(tenureOf(known({}), { ...GONE, pods: 'bound' })).toEqual({ is: 'placed' });
+  });
+
+  test('stays as it is while nobody can say whether it has a Pod', () => {
+    const one = known({});
+    const tenure = tenureOf(one, { ...GONE, pods: 'unknown' });
+    expect(tenure).toEqual({ is: 'unknown' });
+    expect(declaredUnder(tenure, one.declared)).toMatchObject({
+      is: 'held',
+      refused: { reason: 'SourceLost' },
+    });
+  });
+
+  test.each<[string, Case, Partial<TenureFacts>, ReturnType<typeof tenureOf>]>([
+    ['leaves with Stop', {}, {}, { is: 'leaving' }],
+    [
+      'leaves with Stop while its program ends',
+      {},
+      { status: status('Stopped', 'Exited', true) },
+      { is: 'leaving' },
+    ],
+    [
+      'is put in standby with Standby',
+      { evictionPolicy: 'Standby' },
+      {},
+      { is: 'waiting', state: 'Standby' },
+    ],
+    [
+      'is stopped with Standby when no memory can be kept',
+      { evictionPolicy: 'Standby' },
+      { isStandbyUnavailable: true },
+      { is: 'waiting', state: 'Stopped' },
+    ],
+    [
+      'is not booted in order to be put in standby',
+      { evictionPolicy: 'Standby' },
+      { status: status('Stopped', 'Crashed') },
+      { is: 'waiting', state: 'Stopped' },
+    ],
+    [
+      'waits once it was kept, whatever the policy',
+      { heldBy: 'node-a u1 kept' },
+      {},
+      { is: 'waiting', state: 'Standby' },
+    ],
+    [
+      'stays where it is when its program ended for good',
+      {},
+      { status: status('Stopped', 'Exited') },
+      { is: 'parked', state: 'Running' },
+    ],
+    ['stays when it is stopped by its spec', { state: 'Stopped' }, {}, { is: 'parked', state: 'Stopped' }],
+    ['stays when it is in standby by its spec', { state: 'Standby' }, {}, { is: 'parked', state: 'Standby' }],
+    [
+      'waits for room when it would have to run for its standby',
+      { state: 'Standby' },
+      { status: status('Stopped') },
+      { is: 'waiting', state: 'Stopped' },
+    ],
+    ['needs none when its spec names the node', { isNamed: true }, {}, { is: 'placed' }],
+    ['needs none when a label brought it', { heldBy: 'node-a u1' }, {}, { is: 'placed' }],
+    ['needs none by the mark of another object', { heldBy: 'node-a u9 pod-1' }, {}, { is: 'placed' }],
+  ])('without a Pod it %s', (_, given, facts, tenure) => {
+    expect(tenureOf(known(given), { ...GONE, ...facts })).toEqual(tenure);
+  });
+
+  test('that leaves is gone for this host, and one that waits is to be at rest', () => {
+    const { declared } = known({});
+    expect(declaredUnder({ is: 'leaving' }, declared)).toEqual({ is: 'gone' });
+    expect(declaredUnder({ is: 'waiting', state: 'Standby' }, declared)).toMatchObject({
+      is: 'wanted',
+      generation: 3,
+      instance: { spec: { state: 'Standby' } },
+    });
+  });
+
+  test('that is being deleted is removed, Pod or not', () => {
+    const deleted: Known = { ...known({}), declared: { is: 'gone' } };
+    expect(declaredUnder(tenureOf(deleted, GONE), deleted.declared)).toEqual({ is: 'gone' });
+  });
+});
