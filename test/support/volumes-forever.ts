@@ -23,6 +23,8 @@ for (let round = 0; ; round++) {
   const filling = round % 2 === 1 ? { source: { from: 'image', reference } as const } : {};
   await volumes.create({ id, key, bytes: 16 * MIB, reclaimPolicy: 'Delete', ...filling });
   while ((await volumes.look(key)).state === 'making') await sleep(5);
+  const disk = await volumes.look(key);
+  if (disk.state === 'failed') throw new Error(disk.message);
   process.stdout.write('.');
   await volumes.grow(key, 24 * MIB);
   await volumes.writePolicy(key, 'Retain');

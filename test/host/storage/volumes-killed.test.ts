@@ -20,8 +20,8 @@ test('killed at any moment, a volume is whole or absent, and never made twice', 
   await nameInLayout(layout, 'v1', await addImage(layout, [layer], {}));
   const uuids = new Map<string, string>();
   let filled = 0;
-  for (let round = 0; round < 20; round++) {
-    await killedAfter(round * 37, `oci:${layout}:v1`);
+  for (let round = 0; round < 12; round++) {
+    await killedAfter(round * 61, `oci:${layout}:v1`);
     const after = await stage.opened();
     expect(after.problems()).toEqual([]);
     await after.collect();
@@ -40,7 +40,7 @@ test('killed at any moment, a volume is whole or absent, and never made twice', 
   }
   expect(uuids.size).toBeGreaterThan(2);
   expect(filled).toBeGreaterThan(0);
-}, 120_000);
+}, 300_000);
 
 /** From the first volume on; the programs that it had begun end by themselves. */
 async function killedAfter(ms: number, reference: string): Promise<void> {
