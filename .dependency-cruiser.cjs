@@ -6,7 +6,7 @@ const ROOMS = {
   host: ['machine', 'errors'],
   plan: ['api', 'machine', 'errors'],
   drivers: ['machine', 'host', 'errors'],
-  images: ['machine', 'host', 'errors'],
+  images: ['machine', 'secrets', 'host', 'errors'],
   storage: ['api', 'machine', 'secrets', 'host', 'errors'],
   network: ['machine', 'host', 'errors'],
   devices: ['machine', 'host', 'errors'],

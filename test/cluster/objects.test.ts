@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isSuccess } from '../../src/sources/kubernetes/api-server.ts';
+import { isSuccess, sentenceOf } from '../../src/sources/kubernetes/api-server.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
 import { OBJECTS } from '../golden/api/objects.ts';
 import {
@@ -88,7 +88,20 @@ describe.skipIf(missing !== undefined)(`the table of good and bad objects ${miss
       expect(await titlesOf(current, disagrees)).toEqual([]);
       // As kubectl asks since 1.27.
       expect(await titlesOf(current, disagrees, '&fieldValidation=Strict')).toEqual(PRUNED);
+      expect(await answerToVolume(current, undefined)).toBe('admitted');
+      expect(await answerToVolume(current, { image: 'docker.io/library/nginx:1.29' })).toBe('admitted');
+      expect(await answerToVolume(current, { archive: '/srv/files.tar' })).toContain('use image');
+      expect(await answerToVolume(current, {})).toContain('names nothing to fill the volume with');
       current.close();
     },
   );
 });
+
+/** What a server says to a Volume that is to be filled from this. */
+async function answerToVolume(api: ApiServer, source: unknown): Promise<string> {
+  const path = '/apis/hypeman.dev/v1alpha1/namespaces/default/volumes?dryRun=All';
+  const head = { apiVersion: 'hypeman.dev/v1alpha1', kind: 'Volume', metadata: { name: 'data' } };
+  const spec = { size: '1GB', ...(source === undefined ? {} : { source }) };
+  const answer = await api.ask({ method: 'POST', path, body: { ...head, spec } });
+  return isSuccess(answer) ? 'admitted' : sentenceOf(answer);
+}
