@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { textAt, valueAt } from '../../src/api/raw.ts';
+import { openFakeNode, startFakeAgent } from '../support/cluster-agent.ts';
+import type { FakeAgent, FakeNode } from '../support/cluster-agent.ts';
+import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
+import type { ControlPlane } from '../support/cluster-control-plane.ts';
+import { addPaperNode, makeSystem, startWorker } from '../support/cluster-scheduling.ts';
+import type { PaperNode, Worker } from '../support/cluster-scheduling.ts';
+import { NODE, eventually, installCrd, must } from '../support/cluster-stage.ts';
+import { makePlacementYard } from '../support/placement-yard.ts';
+
+const missing = controlPlaneMissing();
+
+describe.skipIf(missing !== undefined)(`placement and an agent ${missing ?? ''}`, () => {
+  let plane: ControlPlane;
+  let worker: Worker;
+  let node: PaperNode;
+  let host: FakeNode;
+  let agent: FakeAgent;
+
+  beforeAll(async () => {
+    plane = await startControlPlane({ schedules: true });
+    await installCrd(plane.admin);
+    await makeSystem(plane.admin);
+    node = await addPaperNode(plane.admin, NODE);
+    worker = await startWorker(plane);
+    host = await openFakeNode();
+    agent = await startFakeAgent(plane, host);
+  });
+  afterAll(async () => {
+    await agent.close();
+    await worker.close();
+    await node.remove();
+    await host.close();
+    await plane.close();
+  });
+
+  test('from a declaration to a machine that runs, through a drain, a stop and the end', async () => {
+    const yard = await makePlacementYard(plane.admin);
+    const instance = await yard.declare('web');
+    await yard.untilSaid('web', 'Ready', { status: 'True' });
+    expect(await yard.nodeOf(instance)).toBe(NODE);
+    expect(valueAt((await yard.read('web')).body, ['status', 'nodeName'])).toBe(NODE);
+
+    const drained = textAt(await yard.podOf(instance), ['metadata', 'uid']);
+    const path = `/api/v1/namespaces/${yard.namespace}/pods/${textAt(await yard.podOf(instance), ['metadata', 'name']) ?? ''}`;
+    await must(plane.admin, { method: 'DELETE', path });
+    await eventually(async () => {
+      const uid = textAt(await yard.podOf(instance), ['metadata', 'uid']);
+      return uid !== undefined && uid !== drained;
+    });
+    await yard.untilSaid('web', 'Running', { status: 'True' });
+    await yard.untilOn(instance, NODE);
+
+    await yard.merge('web', { spec: { state: 'Stopped' } });
+    await eventually(
+      async () => (await yard.podOf(instance)) === undefined || (await yard.read('web')).body.status,
+    );
+    await yard.untilSaid('web', 'Ready', { status: 'True' });
+    await yard.merge('web', { spec: { state: 'Running' } });
+    await yard.untilSaid('web', 'Running', { status: 'True' });
+    await yard.untilOn(instance, NODE);
+
+    await yard.remove('web');
+    await eventually(async () => (await yard.read('web')).status === 404);
+    await eventually(async () => (await yard.podOf(instance)) === undefined);
+  });
+});
