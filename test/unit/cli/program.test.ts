@@ -68,6 +68,8 @@ test.each([
   [['--kubernetes', '--prune-all'], '--prune-all is for directories'],
   [['--watch', 'd', '--kubeconfig', 'f'], 'belong to --kubernetes'],
   [['--kubernetes', '--context', 'c'], 'belongs to a --kubeconfig'],
+  [['placement', '--context', 'c'], 'belongs to a --kubeconfig'],
+  [['placement', '--cpu-percent', '200'], 'from 1 to 100'],
   [['--watch', 'd', '--upstream-host', 'https://a.b=10.0.0.1'], 'scheme'],
   [['--watch', 'd', '--upstream-host', '*.example.com=10.0.0.1'], 'not one DNS name'],
   [['logs', 'web', '--tail', '-1'], 'whole number'],
