@@ -1,7 +1,10 @@
 import type { RunOptions } from './cli/run-options.ts';
 import type { Parser } from './api/parser.ts';
 import type { Logger } from './log.ts';
+import type { InstanceKey } from './machine/ids.ts';
+import { pathsFor } from './machine/paths.ts';
 import { openPodCgroups } from './pod-cgroups.ts';
+import type { PlacedMachine } from './pod-cgroups.ts';
 import type { Metrics } from './serve/metrics.ts';
 import { openKubernetesSource } from './sources/kubernetes/open-kubernetes-source.ts';
 import type { Source } from './sources/source.ts';
@@ -31,7 +34,13 @@ export async function openClusterSource(
 ): Promise<OpenedSource> {
   const { workshops, parser, metrics, log, version, onLost } = parts;
   const { storage, volumes, hostFacts, tag } = workshops;
-  const cgroups = openPodCgroups({ podOf: (key) => source.podOf(key), workshops, log });
+  const { bootId } = await hostFacts();
+  const cgroups = openPodCgroups({
+    podOf: (key) => source.podOf(key),
+    machineOf: (key) => machineOf(key, workshops),
+    bootId,
+    log,
+  });
   const source = await openKubernetesSource({
     cluster: kubeconfig === undefined ? { is: 'in-cluster' } : { is: 'kubeconfig', ...kubeconfig },
     nodeName,
@@ -47,7 +56,7 @@ export async function openClusterSource(
     },
     presence: {
       // The lock of the state directory lets one agent at a time have it.
-      installation: `${(await hostFacts()).bootId}-${tag}`,
+      installation: `${bootId}-${tag}`,
       version,
       abilities: () => abilitiesFrom(workshops),
       onLost,
@@ -59,6 +68,20 @@ export async function openClusterSource(
       cgroups.close();
     },
   };
+}
+
+const OBSERVE_MS = 10_000;
+
+async function machineOf(
+  key: InstanceKey,
+  { storage, drivers, roots }: Workshops,
+): Promise<PlacedMachine | undefined> {
+  const record = storage.recordOf(key);
+  const driver = record?.run === undefined ? undefined : drivers[record.run.hypervisor];
+  if (record === undefined || driver === undefined) return undefined;
+  const { id } = record.identity;
+  const state = await driver.observe({ id, paths: pathsFor(roots, id) }, AbortSignal.timeout(OBSERVE_MS));
+  return state.state === 'absent' ? undefined : { id, process: state.process };
 }
 
 async function abilitiesFrom({

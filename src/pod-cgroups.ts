@@ -1,14 +1,11 @@
-import type { Driver, MachineRef } from './machine/driver.ts';
 import type { InstanceId, InstanceKey } from './machine/ids.ts';
 import type { ProcessIdentity } from './machine/machine.ts';
 import { endPodHolder, joinPodCgroup, leavePodCgroup } from './host/pod-cgroup.ts';
 import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
-import { pathsFor } from './machine/paths.ts';
 import { Errands } from './sources/kubernetes/errands.ts';
 import type { ErrandResult } from './sources/kubernetes/errands.ts';
 import type { PodPlace } from './sources/kubernetes/tenure/placeholder-watch.ts';
-import type { Workshops } from './workshops.ts';
 
 /** What moves machines and ends Pods; the real ones are in host/. */
 export type PodHands = {
@@ -17,11 +14,16 @@ export type PodHands = {
   endHolder(pod: string, bootId: string): Promise<void>;
 };
 
+export type PlacedMachine = { readonly id: InstanceId; readonly process: ProcessIdentity };
+
 export type PodCgroupsParts = {
   readonly podOf: (key: InstanceKey) => PodPlace | undefined;
-  readonly workshops: Pick<Workshops, 'storage' | 'drivers' | 'roots' | 'hostFacts'>;
+  /** Its machine, if it has one now. */
+  readonly machineOf: (key: InstanceKey) => Promise<PlacedMachine | undefined>;
+  readonly bootId: string;
   readonly log: Logger;
   readonly hands?: PodHands;
+  readonly soonMs?: number;
 };
 
 export type PodCgroups = {
@@ -41,7 +43,14 @@ const LATER_MS = 30_000;
  * out of it as soon as the Pod ends, for the kubelet then kills all that is in there. When the machine of a Pod that
  * ends is gone, the Pod's holder is told so.
  */
-export function openPodCgroups({ podOf, workshops, log, hands = HANDS }: PodCgroupsParts): PodCgroups {
+export function openPodCgroups({
+  podOf,
+  machineOf,
+  bootId,
+  log,
+  hands = HANDS,
+  soonMs = SOON_MS,
+}: PodCgroupsParts): PodCgroups {
   const joined = new Map<InstanceKey, string>();
   const tries = new Map<InstanceKey, number>();
   const errands = new Errands<InstanceKey>(look, (key, error) => {
@@ -58,11 +67,11 @@ export function openPodCgroups({ podOf, workshops, log, hands = HANDS }: PodCgro
 
   async function look(key: InstanceKey): Promise<ErrandResult> {
     const pod = podOf(key);
-    const machine = await machineOf(key, workshops);
+    const machine = await machineOf(key);
     if (pod?.is === 'bound') return machine === undefined ? 'done' : join(key, machine.process, pod.uid);
     joined.delete(key);
     if (machine !== undefined) await hands.leave(machine.process, machine.id);
-    else if (pod !== undefined) await hands.endHolder(pod.uid, (await workshops.hostFacts()).bootId);
+    else if (pod !== undefined) await hands.endHolder(pod.uid, bootId);
     return 'done';
   }
 
@@ -76,21 +85,6 @@ export function openPodCgroups({ podOf, workshops, log, hands = HANDS }: PodCgro
     }
     const count = (tries.get(key) ?? 0) + 1;
     tries.set(key, count);
-    return { againMs: count < FIRST_TRIES ? SOON_MS : LATER_MS };
+    return { againMs: count < FIRST_TRIES ? soonMs : LATER_MS };
   }
 }
-
-async function machineOf(
-  key: InstanceKey,
-  { storage, drivers, roots }: PodCgroupsParts['workshops'],
-): Promise<{ readonly id: InstanceId; readonly process: ProcessIdentity } | undefined> {
-  const record = storage.recordOf(key);
-  const driver: Driver | undefined = record?.run === undefined ? undefined : drivers[record.run.hypervisor];
-  if (record === undefined || driver === undefined) return undefined;
-  const { id } = record.identity;
-  const ref: MachineRef = { id, paths: pathsFor(roots, id) };
-  const state = await driver.observe(ref, AbortSignal.timeout(OBSERVE_MS));
-  return state.state === 'absent' ? undefined : { id, process: state.process };
-}
-
-const OBSERVE_MS = 10_000;
