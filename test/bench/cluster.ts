@@ -27,7 +27,7 @@ export async function benchCluster(say: (text: string) => void, size = SIZE): Pr
   const agents: Stand['agents'][number][] = [];
   try {
     await installCrd(plane.admin);
-    for (const name of ['fleet', 'bare'])
+    for (const name of ['fleet', 'bare', 'rotated'])
       await must(plane.admin, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name } } });
     const kubeconfig = await plane.kubeconfig('admin');
     told(`bare client: ${size} instances`);

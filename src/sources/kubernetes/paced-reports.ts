@@ -31,7 +31,7 @@ const PASSING_MS = 500;
  * Nobody follows more, and in a burst each would be old when it is read: of hundreds that start at once most
  * are written when they are at rest. A start alone never comes near it.
  */
-const PASSING: Rate = { perSecond: 2, atOnce: 10 };
+const PASSING: Rate = { perSecond: 1, atOnce: 5 };
 /** A burst of steps that nobody could watch is told by its last ones. */
 const MAX_NORMAL = 3;
 

@@ -60,13 +60,18 @@ export async function startAgent(program: string, kubeconfig: string, nodeName: 
 }
 
 async function heard(child: ChildProcess): Promise<unknown> {
-  const [message] = (await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(() => {
-      throw new Error('an agent ended by itself');
-    }),
-  ])) as [unknown];
-  return message;
+  const over = new AbortController();
+  try {
+    const [message] = (await Promise.race([
+      once(child, 'message', over),
+      once(child, 'exit', over).then(() => {
+        throw new Error('an agent ended by itself');
+      }),
+    ])) as [unknown];
+    return message;
+  } finally {
+    over.abort();
+  }
 }
 
 /** All requests but watches. */

@@ -68,6 +68,7 @@ export type Sighted = {
   readonly generation: number;
   readonly observed: number;
   readonly isReady: boolean;
+  readonly isSynced: boolean;
 };
 
 export async function listInstances(api: ApiServer, path: string): Promise<readonly Sighted[]> {
@@ -83,12 +84,14 @@ export async function listInstances(api: ApiServer, path: string): Promise<reado
 
 export function sightedIn(object: unknown): Sighted {
   const conditions = listOf(valueAt(object, ['status', 'conditions']));
-  const ready = conditions.find((one) => textAt(one, ['type']) === 'Ready');
+  const isTrue = (type: string): boolean =>
+    conditions.some((one) => textAt(one, ['type']) === type && textAt(one, ['status']) === 'True');
   return {
     name: textAt(object, ['metadata', 'name']) ?? '',
     generation: Number(valueAt(object, ['metadata', 'generation'])),
     observed: Number(valueAt(object, ['status', 'observedGeneration']) ?? 0),
-    isReady: textAt(ready, ['status']) === 'True',
+    isReady: isTrue('Ready'),
+    isSynced: isTrue('CredentialsSynced') && isTrue('Running'),
   };
 }
 

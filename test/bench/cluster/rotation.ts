@@ -1,24 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figure } from '../figures.ts';
 import { figureOf, quantileOf } from '../figures.ts';
-import { createInstance, insist, isAtRest, listInstances, now } from './fleet.ts';
+import { createInstance, insist, instancesIn, listInstances, now } from './fleet.ts';
 import { askAll, delays, timesIn } from './stand.ts';
 import type { Stand } from './stand.ts';
 
 const ROTATIONS = 100;
-const SECRETS = '/api/v1/namespaces/fleet/secrets';
+const SECRETS = '/api/v1/namespaces/rotated/secrets';
+const INSTANCES = instancesIn('rotated');
 
 /** Secrets are edited one after the other; each is in the proxy's hands when the policy is put anew. */
 export async function rotate(stand: Stand): Promise<readonly Figure[]> {
-  const { plane, path, nodes, say } = stand;
+  const { plane, nodes, say } = stand;
   const names = Array.from({ length: ROTATIONS }, (_, index) => `rotated-${index}`);
   for (const [index, name] of names.entries()) {
     const body = { metadata: { name }, stringData: { TOKEN: 'first' } };
     await insist(plane.admin, { method: 'POST', path: SECRETS, body });
-    await createInstance(plane.admin, path, name, mediatedBy(name, nodes[index % nodes.length] ?? ''));
+    await createInstance(plane.admin, INSTANCES, name, mediatedBy(name, nodes[index % nodes.length] ?? ''));
   }
-  await untilReady(stand, names);
-  say(`${ROTATIONS} instances with credentials are ready`);
+  await untilSynced(stand);
+  say(`${ROTATIONS} instances with credentials are in the hands of their proxies`);
   await askAll(stand, 'forget');
   const editedAt = new Map<string, number>();
   for (const name of names) {
@@ -59,10 +60,11 @@ function mediatedBy(secret: string, nodeName: string): Readonly<Record<string, u
   };
 }
 
-async function untilReady({ plane, path }: Stand, names: readonly string[]): Promise<void> {
+/** Not until they are ready: no fake guest installs a certificate, and the proxy does not wait for that. */
+async function untilSynced({ plane }: Stand): Promise<void> {
   for (let left = 240; left > 0; left -= 1) {
-    const ready = new Set((await listInstances(plane.admin, path)).filter(isAtRest).map(({ name }) => name));
-    if (names.every((name) => ready.has(name))) return;
+    const synced = (await listInstances(plane.admin, INSTANCES)).filter(({ isSynced }) => isSynced);
+    if (synced.length === ROTATIONS) return;
     await sleep(250);
   }
 }
