@@ -53,6 +53,9 @@ export function withBase(record: InstanceRecord, fork: Forking, taking: Taking):
     draft.identity = { ...record.identity, salt: origin.salt };
     draft.image = origin.image;
     if (restartedAt !== undefined) draft.restartedAt = restartedAt;
+    delete draft.exit;
+    delete draft.stopping;
+    delete draft.stoppedAt;
     if (origin.run === undefined || manifest.memory === undefined) return;
     const fields = { ...origin.run.applied.fields, [FORK_FIELD]: nameOf(fork.instance) };
     draft.run = {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { anySource } from './any-forks.ts';
 import { anyWanted } from './any-world.ts';
 import { afterMove } from './host-moves.ts';
 import type { Move } from './host-moves.ts';
@@ -18,6 +19,9 @@ export const anyTemper: fc.Arbitrary<Temper> = fc.record({
   'suspend-machine': fc.constantFrom('works', 'fails'),
   'restore-machine': fc.constantFrom('works', 'fails'),
   'grow-memory': fc.constantFrom('works', 'fails'),
+  source: fc.constantFrom('answers', 'refuses', 'vanishes'),
+  'freeze-machine': fc.constantFrom('works', 'fails'),
+  'identify-guest': fc.constantFrom('works', 'fails'),
 });
 
 /** A guest that serves and a registry that works; whether they heed a stop is left open. */
@@ -52,6 +56,9 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
         'memory is damaged',
         'memory is removed',
         'hypervisor is upgraded',
+        'a fork asks',
+        'forks give up',
+        'base is lost',
       )
       .map((move) => ({ move })),
   },
@@ -63,6 +70,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
       value: fc.constantFrom('v1', 'v2', undefined),
     }),
   },
+  anySource.map((source) => ({ move: 'source becomes' as const, source })),
   {
     weight: 4,
     arbitrary: fc.constantFrom(1, 1_000, 30_000, 400_000).map((ms) => ({ move: 'time passes' as const, ms })),

@@ -6,6 +6,7 @@ import type { MachineState } from '../../src/machine/machine.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import { fieldsOf } from '../../src/plan/fields.ts';
 import type { HostFacts, Wanted, World } from '../../src/plan/world.ts';
+import { anyForkFrom, anyForks, forkedAs } from './any-forks.ts';
 import { anyCredentials, anyEgress, anyGuard, anyNote, anyTrust } from './any-egress.ts';
 import { anyMemoryNote, anyMemorySize, grown } from './any-memory-size.ts';
 import { anyMemory, standbyIn } from './any-standby.ts';
@@ -52,6 +53,7 @@ const spec = fc
     isMediated: fc.boolean(),
     mode: fc.constantFrom('all', 'http_https_only'),
     credentials: anyCredentials,
+    forkFrom: anyForkFrom,
   })
   .map(({ network, isMediated, mode, credentials, ...rest }) => {
     const enabled = isMediated && network.enabled;
@@ -242,21 +244,27 @@ export const anyWorld: fc.Arbitrary<World> = fc
     volumes: anyVolumes,
     memory: anyMemory,
     guest,
+    forks: anyForks,
   })
   .map(({ memory, volumes, ...rest }) => ({
     ...{ ...rest, volumes: asClaimed(rest, volumes) },
     standby: standbyIn(rest, memory),
   }))
-  .map(({ tap, guard, shaping, nextImage, ...rest }): World => ({
-    ...freshWorld(),
-    ...rest,
-    ...(nextImage === undefined ? {} : { nextImage }),
-    network: {
-      tap: tap ? { state: 'up', name: IDENTITY.tap } : { state: 'absent' },
-      guard,
-      shaping: shaping as World['network']['shaping'],
-    },
-  }))
+  .map(({ tap, guard, shaping, nextImage, forks, ...rest }): World =>
+    forkedAs(
+      {
+        ...freshWorld(),
+        ...rest,
+        ...(nextImage === undefined ? {} : { nextImage }),
+        network: {
+          tap: tap ? { state: 'up', name: IDENTITY.tap } : { state: 'absent' },
+          guard,
+          shaping: shaping as World['network']['shaping'],
+        },
+      },
+      forks,
+    ),
+  )
   // What the proxy was given has always been noted first.
   .map((world): World => {
     const isHeld = world.record !== 'absent' && world.egress.policy.state === 'in-force';

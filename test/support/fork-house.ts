@@ -33,7 +33,10 @@ export type ForkHouse = TestHouse & {
 };
 
 export async function openForkHouse(subnet: string): Promise<ForkHouse> {
-  const house = await openTestHouse(subnet);
+  return forkHouseOf(await openTestHouse(subnet));
+}
+
+export function forkHouseOf(house: TestHouse): ForkHouse {
   const { place } = house;
   const inGuest = async (name: string, script: string): Promise<string> => {
     const { stdout } = await eventually(

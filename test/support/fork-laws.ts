@@ -1,4 +1,6 @@
+import type { Law } from './egress-laws.ts';
 import type { Action } from '../../src/plan/action.ts';
+import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { World } from '../../src/plan/world.ts';
 
 type Kind =
@@ -7,7 +9,7 @@ type ForkAction = Extract<Action, { kind: Kind }>;
 
 /** What may not be done for a fork, to its source or to itself. */
 // eslint-disable-next-line complexity -- one line per kind of action: a table, not a decision
-export function forkLaws(world: World, action: ForkAction): readonly (readonly [boolean, string])[] {
+export function forkLaws(world: World, action: ForkAction): readonly Law[] {
   const { machine, standby, guest, overlay, askers, base } = world;
   const isHeld = guest.state === 'started' && guest.held === true;
   const fork = world.record === 'absent' ? undefined : world.record.fork;
@@ -44,4 +46,21 @@ export function forkLaws(world: World, action: ForkAction): readonly (readonly [
         ],
       ];
   }
+}
+
+/** What a fork may not write down of what it takes, and of whom it asks for it. */
+export function takingLaws({ record: before, forking, base }: World, after: InstanceRecord): readonly Law[] {
+  if (before === 'absent') return [];
+  const isTaken = before.fork?.source !== undefined && base !== 'absent';
+  const asksAnew = after.fork?.askedAt !== undefined && after.fork.askedAt !== before.fork?.askedAt;
+  return [
+    [!isTaken || after.fork?.source === before.fork?.source, 'nothing is taken twice'],
+    [!asksAnew || forking?.source.desired.is === 'wanted', 'nobody is asked who is not declared'],
+    [after.exit === undefined || after.fork?.base === undefined, 'what has ended does not start once more'],
+  ];
+}
+
+export function inheritanceLaws({ record }: World): readonly Law[] {
+  const fork = record === 'absent' ? undefined : record.fork;
+  return [[fork !== undefined && fork.source === undefined, 'nothing is inherited twice']];
 }

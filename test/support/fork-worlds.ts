@@ -2,7 +2,7 @@ import type { InstanceSpec } from '../../src/api/instance.ts';
 import type { Base, Origin } from '../../src/machine/base.ts';
 import { instanceId, keyOf, snapshotId } from '../../src/machine/ids.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
-import type { Forkable, World } from '../../src/plan/world.ts';
+import type { Askers, Forkable, World } from '../../src/plan/world.ts';
 import { keptMemoryOf } from './standby-worlds.ts';
 import { aRecord, aRun, freshWorld, imageOf, NOW, pinned, runningWorld, STARTED, wanted } from './worlds.ts';
 
@@ -11,6 +11,11 @@ import { aRecord, aRun, freshWorld, imageOf, NOW, pinned, runningWorld, STARTED,
 export const SOURCE_KEY = keyOf('default', 'base');
 export const SOURCE_ID = instanceId('q000000000000000000000q0');
 export const BASE_ID = snapshotId('s000000000000000000000s0');
+/** Somebody wants to be a fork of this one. */
+export const ASKERS: Askers = {
+  forks: [{ id: instanceId('f000000000000000000000f0'), askedAt: NOW }],
+  nextBase: snapshotId('t000000000000000000000t0'),
+};
 const REFERENCE = 'docker.io/library/nginx:1.27';
 
 /** Its program runs, and its guest can become another. */

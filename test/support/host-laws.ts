@@ -1,4 +1,4 @@
-import { forkLaws } from './fork-laws.ts';
+import { forkLaws, inheritanceLaws, takingLaws } from './fork-laws.ts';
 import { unreachable } from '../../src/errors.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { Action } from '../../src/plan/action.ts';
@@ -108,9 +108,13 @@ function lawsFor(world: World, action: Action): readonly Law[] {
     case 'acknowledge-exit':
       return [[record?.exit !== undefined, 'no exit is acknowledged before it is on disk']];
     case 'write-record':
-      return [[record === undefined || isSame(record, action.record), 'an identity never changes']];
-    case 'create-tap':
+      return [
+        [record === undefined || isSame(record, action.record), 'an identity never changes'],
+        ...takingLaws(world, action.record),
+      ];
     case 'keep-inheritance':
+      return inheritanceLaws(world);
+    case 'create-tap':
     case 'pull-image':
       return [];
     default:

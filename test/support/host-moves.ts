@@ -1,5 +1,6 @@
 import { unreachable } from '../../src/errors.ts';
 import type { World } from '../../src/plan/world.ts';
+import { ASKERS } from './fork-worlds.ts';
 import { withProxy } from './simulated-egress.ts';
 import { elapse, seen } from './simulated-host.ts';
 import type { SimulatedHost } from './simulated-host.ts';
@@ -16,6 +17,9 @@ export type Move =
   | { readonly move: 'suspend is cut short' | 'restore is cut short' | 'memory is damaged' }
   | { readonly move: 'memory is removed' | 'hypervisor is upgraded' }
   | { readonly move: 'proxy dies' | 'proxy comes back' | 'proxy is replaced' | 'proxy forgets' }
+  | { readonly move: 'a fork asks' }
+  | { readonly move: 'forks give up' | 'base is lost' }
+  | { readonly move: 'source becomes'; readonly source: World }
   /** Without a value the variable is taken away. */
   | { readonly move: 'value is set'; readonly name: string; readonly value: string | undefined }
   | { readonly move: 'time passes'; readonly ms: number };
@@ -35,6 +39,14 @@ export function afterMove(host: SimulatedHost, move: Move): SimulatedHost {
       return host.world.egress.problem === undefined
         ? { ...withEgress(host, { policy: { state: 'absent' } }), remembered: undefined }
         : host;
+    case 'base is lost':
+      return seen({ ...host, bases: [] });
+    case 'source becomes':
+      return seen({ ...host, source: move.source });
+    case 'forks give up': {
+      const { askers, ...world } = host.world;
+      return askers === undefined ? host : seen({ ...host, world });
+    }
     case 'value is set':
       return seen({ ...host, values: withValue(host.values, move.name, move.value) });
     default:
@@ -66,7 +78,10 @@ type OnWorld = Exclude<
       | 'proxy comes back'
       | 'proxy is replaced'
       | 'proxy forgets'
-      | 'value is set';
+      | 'value is set'
+      | 'base is lost'
+      | 'source becomes'
+      | 'forks give up';
   }
 >;
 
@@ -105,6 +120,8 @@ function changeFrom(world: World, move: OnWorld): Partial<World> {
       return isInStandby(world) ? { machine: { state: 'created', process: PROCESS } } : {};
     case 'memory is damaged':
       return world.standby.state === 'ready' ? { standby: VOID } : {};
+    case 'a fork asks':
+      return world.record === 'absent' ? {} : { askers: askedAt(world.now) };
     case 'memory is removed':
       return { standby: gone };
     case 'hypervisor is upgraded':
@@ -127,6 +144,10 @@ function changeFrom(world: World, move: OnWorld): Partial<World> {
     default:
       return unreachable(move);
   }
+}
+
+function askedAt(now: number): NonNullable<World['askers']> {
+  return { ...ASKERS, forks: ASKERS.forks.map((fork) => ({ ...fork, askedAt: now })) };
 }
 
 function isInStandby({ machine, standby }: World): boolean {

@@ -2,6 +2,8 @@ import type { EgressState, ListenerPorts } from '../../src/machine/egress.ts';
 import { EGRESS_FIELD } from '../../src/plan/fields.ts';
 import { fieldsOfOpenRun, policyFor } from '../../src/plan/policy-for.ts';
 import type { CredentialsState, Wanted, World } from '../../src/plan/world.ts';
+import { SOURCE_ID } from './fork-worlds.ts';
+import { isStillItsSource } from './simulated-forks.ts';
 import { AUTHORITY, IDENTITY, NOW } from './worlds.ts';
 
 /** The proxy of a simulated host, and what the sources of its credentials hold. */
@@ -58,9 +60,13 @@ function filled(
   return { is: 'ready', revision: JSON.stringify([{ ...policy, generation: 0 }, digests]), digests };
 }
 
+/** Its programs stood still when it was frozen. */
+const STILL_SOURCE = { identity: SOURCE_ID, held: true } as const;
+
 /** Init installs the CA that its boot archive has, before the program. */
 export function startedIn({ record }: World, trusts: boolean): World['guest'] {
-  const started = { state: 'started', startedAt: NOW, agentReady: true } as const;
+  const identity = record !== 'absent' && isStillItsSource(record) ? STILL_SOURCE : { identity: IDENTITY.id };
+  const started = { state: 'started', startedAt: NOW, agentReady: true, ...identity } as const;
   const fields = record === 'absent' ? undefined : record.run?.applied.fields;
   if (fields?.[EGRESS_FIELD] !== 'true') return { ...started, trust: { state: 'none' } };
   return trusting({ ...started, trust: { state: 'none' } }, AUTHORITY.fingerprint, trusts);

@@ -7,6 +7,9 @@ import type { World } from '../../src/plan/world.ts';
 import { obeyed } from './host-laws.ts';
 import { answerTo, startedIn, trusting, VALUES, withCredentials, withProxy } from './simulated-egress.ts';
 import type { SimulatedEgress } from './simulated-egress.ts';
+import { sourceWorld } from './fork-worlds.ts';
+import { forksIn, keptFork, settledBase, withAnswers, withForks } from './simulated-forks.ts';
+import type { SimulatedForks, SourceTemper } from './simulated-forks.ts';
 import { imageOf, IDENTITY } from './worlds.ts';
 
 /** How everything behaves that is not ours. */
@@ -24,12 +27,17 @@ export type Temper = {
   readonly 'restore-machine': 'works' | 'fails';
   /** Whether there is room on the disk for more memory. */
   readonly 'grow-memory': 'works' | 'fails';
+  readonly source: SourceTemper;
+  /** Whether there is room on the disk for a base, and whether a fork's guest can become itself. */
+  readonly 'freeze-machine': 'works' | 'fails';
+  readonly 'identify-guest': 'works' | 'fails';
 };
 
 export const BENIGN: Temper = {
   ...{ guest: 'serves', heedsStop: true, powersOff: true },
   ...{ registry: 'works', trusts: true, proxy: 'comes back' },
   ...{ 'suspend-machine': 'works', 'restore-machine': 'works', 'grow-memory': 'works' },
+  ...{ source: 'answers', 'freeze-machine': 'works', 'identify-guest': 'works' },
 };
 
 /** A host made of values: what a look would see of it, and what it has in store. */
@@ -37,7 +45,8 @@ export type SimulatedHost = {
   readonly world: World;
   readonly temper: Temper;
   readonly images: Readonly<Record<string, ImageState>>;
-} & SimulatedEgress;
+} & SimulatedEgress &
+  SimulatedForks;
 
 export function hostOf(world: World, temper: Temper = BENIGN): SimulatedHost {
   const reference = wantedImage(world);
@@ -47,7 +56,8 @@ export function hostOf(world: World, temper: Temper = BENIGN): SimulatedHost {
   const first = pin ?? reference;
   if (first !== undefined) images[first] = named(world.image, first);
   const remembered = world.egress.policy.state === 'in-force' ? world.egress.policy.revision : undefined;
-  return seen({ world, temper, images, values: VALUES, proxies: 0, remembered });
+  const forks = forksIn(world, sourceWorld());
+  return seen({ ...{ world, temper, images, remembered }, values: VALUES, proxies: 0, ...forks });
 }
 
 /** The host after one action. Throws when the action breaks a law that no planner may break. */
@@ -57,7 +67,10 @@ export function afterAction(host: SimulatedHost, action: Action): SimulatedHost 
     const images = { ...host.images, [action.reference]: { state: 'pulling', progress: '0 %' } as const };
     return seen({ ...host, images });
   }
-  return seen({ ...host, remembered: rememberedAfter(host, action), world: worldAfter(host, action) });
+  const isBase = action.kind === 'settle-standby' && action.base !== undefined;
+  const bases = isBase ? settledBase(host.bases, action.base) : host.bases;
+  const world = worldAfter(host, action);
+  return seen({ ...host, bases, remembered: rememberedAfter(host, action), world });
 }
 
 function rememberedAfter({ remembered }: SimulatedHost, action: Action): string | undefined {
@@ -78,6 +91,10 @@ function worldAfter(host: SimulatedHost, action: Exclude<Action, { kind: 'pull-i
     case 'suspend-machine':
     case 'restore-machine':
       return temper[action.kind] === 'works' ? foreseen(world, action) : unsettled(world);
+    case 'freeze-machine':
+      return temper['freeze-machine'] === 'works' ? foreseen(world, action) : released(world);
+    case 'identify-guest':
+      return temper['identify-guest'] === 'works' ? foreseen(world, action) : unidentified(world);
     case 'grow-memory':
       return temper['grow-memory'] === 'works' ? foreseen(world, action) : world;
     case 'request-shutdown':
@@ -92,6 +109,19 @@ function worldAfter(host: SimulatedHost, action: Exclude<Action, { kind: 'pull-i
 function poweredOff(before: World, after: World): World {
   const isHeard = before.guest.state === 'exited';
   return isHeard ? { ...after, machine: { state: 'absent', ended: 'guest-shutdown' } } : before;
+}
+
+/** The guest is let go whatever comes of it. */
+function released({ guest, ...world }: World): World {
+  if (guest.state !== 'started') return { ...world, guest };
+  const { held, ...free } = guest;
+  return { ...world, guest: held === undefined ? guest : free };
+}
+
+function unidentified(world: World): World {
+  const { guest } = world;
+  const identityProblem = 'eth0 did not take the address';
+  return guest.state === 'started' ? { ...world, guest: { ...guest, identityProblem } } : world;
 }
 
 /** A restore that fails has taken the memory up already, and lets go of it as it was. */
@@ -115,7 +145,8 @@ export function elapse(host: SimulatedHost, ms: number): SimulatedHost {
   );
   const guest = world.machine.state === 'running' ? guestLater(world, temper) : world.guest;
   const later = { ...host, images, world: { ...world, guest, now: world.now + Math.max(1, ms) } };
-  return seen(temper.proxy === 'comes back' ? withProxy(later) : later);
+  const answered = withAnswers(later, temper.source);
+  return seen(temper.proxy === 'comes back' ? withProxy(answered) : answered);
 }
 
 function afterPull(image: ImageState, reference: string, { temper, world }: SimulatedHost): ImageState {
@@ -164,7 +195,9 @@ export function settle(start: SimulatedHost, mostRounds: number): Settled {
 
 /** What a look makes of it: which image is meant depends on what is pinned by now. */
 export function seen(host: SimulatedHost): SimulatedHost {
-  const { world, images } = host;
+  const { images } = host;
+  const kept = { ...host.world, desired: keptFork(host.world) };
+  const world = withForks({ ...host, world: kept });
   const reference = wantedImage(world);
   const pin = world.record === 'absent' ? undefined : world.record.image?.reference;
   const imageFor = (name: string | undefined): ImageState =>

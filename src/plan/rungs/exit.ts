@@ -1,6 +1,8 @@
 import type { Action } from '../action.ts';
 import { ACKNOWLEDGE_AGAIN_MS, elapsed, EXIT_TO_ABSENT_MS } from '../patience.ts';
-import { POWERED_OFF, withExit } from '../records.ts';
+import type { InstanceRecord } from '../../machine/record.ts';
+import type { ProgramExit } from '../../machine/guest.ts';
+import { POWERED_OFF, withExit, withoutBase } from '../records.ts';
 import type { Rung } from '../verdict.ts';
 import { asked, met, unmet, waiting } from '../verdict.ts';
 import type { KnownWorld } from '../world.ts';
@@ -18,13 +20,18 @@ export const exitRecorded: Rung<KnownWorld> = (world) => {
       ACKNOWLEDGE_AGAIN_MS,
       'Exited',
       MESSAGE,
-      { kind: 'write-record', record: withExit(record, guest.exit, now) },
+      { kind: 'write-record', record: ended(record, guest.exit, now) },
       acknowledge(world),
     );
   if (machine.state === 'shutdown' && record.stopping === undefined)
-    return unmet('Exited', MESSAGE, { kind: 'write-record', record: withExit(record, POWERED_OFF, now) });
+    return unmet('Exited', MESSAGE, { kind: 'write-record', record: ended(record, POWERED_OFF, now) });
   return met;
 };
+
+/** A fork that ended before it was known to be itself has had its start: it does not go on from the base once more. */
+function ended(record: InstanceRecord, exit: ProgramExit, now: number): InstanceRecord {
+  return withoutBase(withExit(record, exit, now), now);
+}
 
 /** A machine that does not go after its program is ended: its run is over. */
 export const poweredOff: Rung<KnownWorld> = (world) => {

@@ -14,6 +14,7 @@ import type { Forkable, KnownWorld, RecordedWorld } from '../world.ts';
 import { sourceObstacle, sourceState } from '../fork-source.ts';
 import { driverAvailable, toolsPresent } from './host-ready.ts';
 import { proxyReachable } from './policy.ts';
+import { notPaused } from './running.ts';
 import { credentialsKnown } from './start-words.ts';
 
 /** A fork: first a base of its source, then disks of its own, then it goes on as if it had been in standby. */
@@ -108,9 +109,11 @@ function disksFrom({ origin }: Base, paths: ReturnType<typeof pathsFor>): readon
 
 /** Its programs stand still, or reach nobody, until its guest is itself: then the base has done its service. */
 export const forkIdentified: Rung<RecordedWorld> = (world) => {
-  const { record, guest, now } = world;
+  const { record, guest, now, machine } = world;
   const { run, fork, identity } = record;
   if (fork?.base === undefined || run === undefined) return met;
+  // One whose restore was cut short at its end cannot hear who it is.
+  if (machine.state === 'paused') return notPaused(world);
   const message = 'the guest becomes itself: address, names and random numbers of its own';
   if (guest.state !== 'started') return waiting('Forking', message, ASK_AGAIN_MS);
   if (guest.identity === identity.id && guest.held === undefined) {

@@ -11,6 +11,7 @@ import { volumeReasons } from '../../support/any-volumes.ts';
 import { anyWanted, anyWorld } from '../../support/any-world.ts';
 import { elapse, hostOf, pass, settle } from '../../support/simulated-host.ts';
 import type { Temper } from '../../support/simulated-host.ts';
+import { forkable } from '../../support/fork-worlds.ts';
 import { keptMemoryOf } from '../../support/standby-worlds.ts';
 import { freshWorld, NOW, STARTED, wanted } from '../../support/worlds.ts';
 
@@ -26,6 +27,7 @@ function isHeldUpFromOutside(world: World, { reason }: Plan): boolean {
   if (desired.environment.is === 'missing') reasons.add(desired.environment.reason).add('Paused');
   if (desired.credentials.is === 'missing') reasons.add(desired.credentials.reason);
   if (record === 'absent') return false;
+  if (record.fork !== undefined && record.fork.source === undefined) reasons.add('SourceNotReady');
   return reasons.has(reason);
 }
 
@@ -75,6 +77,7 @@ describe('rest', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(anyWorld, anyHistory, (world, history) => {
         const before = live(hostOf(world), history).world;
+        const forking = before.forking && forkable();
         const desired = wanted({ restartPolicy: 'Always' });
         const { host, plan: last } = settle(
           hostOf({
@@ -84,6 +87,7 @@ describe('rest', { timeout: 60_000 }, () => {
             image: { state: 'absent' },
             nextImage: { state: 'absent' },
             machine: answering(before),
+            ...(forking === undefined ? {} : { forking }),
             standby: fitting(before),
           }),
           ROUNDS,

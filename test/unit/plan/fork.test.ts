@@ -16,7 +16,7 @@ import {
   sourceWorld,
 } from '../../support/fork-worlds.ts';
 import { stepsOf } from '../../support/plan-steps.ts';
-import { afterAction, BENIGN, elapse, hostOf, settle } from '../../support/simulated-host.ts';
+import { afterAction, BENIGN, elapse, hostOf, pass, settle } from '../../support/simulated-host.ts';
 import { keptMemoryOf, standbyWorld } from '../../support/standby-worlds.ts';
 import {
   aRecord,
@@ -27,6 +27,7 @@ import {
   mediated,
   NOW,
   pinned,
+  PROCESS,
   STARTED,
   wanted,
 } from '../../support/worlds.ts';
@@ -271,5 +272,27 @@ describe('a source', () => {
     ]);
     const bare = plan({ ...world, overlay: { state: 'absent' } });
     expect(bare.actions).toMatchObject([{ kind: 'freeze-disks', disks: [], origin: { disks: [] } }]);
+  });
+});
+
+describe('a fork that goes on and is not itself yet', () => {
+  function begun(changes: Partial<World>): World {
+    let host = hostOf(forkWorld(forkable(sourceWorld(), [aBase()]), {}, asking()));
+    for (let round = 0; host.world.machine.state !== 'running' && round < 10; round++) host = pass(host).host;
+    expect(host.world.record).toMatchObject({ fork: { base: BASE_ID } });
+    return { ...host.world, ...changes };
+  }
+
+  test('is let run where its restore was cut short at its end', () => {
+    const paused = begun({ machine: { state: 'paused', process: PROCESS } });
+    expect(plan(paused).actions).toMatchObject([{ kind: 'start-machine' }]);
+  });
+
+  test('is not begun once more when its program has ended meanwhile', () => {
+    const guest = { state: 'exited', exit: { code: 0, message: 'exit code 0' } } as const;
+    const ended = settle(hostOf(begun({ guest })), 40);
+    expect(ended.host.world.machine).toMatchObject({ state: 'absent' });
+    expect(ended.host.world.record).toMatchObject({ exit: { code: 0 }, fork: { source: SOURCE_ID } });
+    expect(ended.plan).toMatchObject({ verdict: 'rest', actions: [] });
   });
 });
