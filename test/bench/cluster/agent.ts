@@ -61,6 +61,7 @@ function timed(opened: FakeNode): FakeNode {
 }
 
 async function end(): Promise<void> {
+  process.removeAllListeners('disconnect');
   clearInterval(sampling);
   await agent.close();
   await node.close();
