@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { valueAt } from '../../src/api/raw.ts';
+import type { InstanceStatus } from '../../src/api/status.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
 import { eventually, installCrd, listenAndStart, makeYard, NODE } from '../support/cluster-stage.ts';
@@ -36,6 +37,16 @@ describe.skipIf(missing !== undefined)(`reports to an API server ${missing ?? ''
     return agent.told.filter((key) => key === yard.key(name)).length;
   }
 
+  /** And what the source itself knows. */
+  function placed(status: InstanceStatus): unknown {
+    const scheduled = {
+      ...{ type: 'Scheduled', status: 'True', reason: 'Scheduled', message: `on node ${NODE}` },
+      lastTransitionTime: expect.any(String) as unknown,
+      observedGeneration: status.observedGeneration,
+    };
+    return { ...status, conditions: [...status.conditions, scheduled] };
+  }
+
   test('a status is written once, and again only when it differs', async () => {
     await yard.create('web');
     await declared('web', 'wanted');
@@ -48,7 +59,7 @@ describe.skipIf(missing !== undefined)(`reports to an API server ${missing ?? ''
     const { body } = await yard.read('web');
     expect(readyMessageIn(body)).toBe('runs');
     expect(valueAt(body, ['metadata', 'generation'])).toBe(1);
-    expect(agent.source.lastStatus(yard.key('web'))).toEqual(statusSaying('runs'));
+    expect(agent.source.lastStatus(yard.key('web'))).toEqual(placed(statusSaying('runs')));
     const managers = JSON.stringify(valueAt(body, ['metadata', 'managedFields']));
     expect(managers).toContain('"hypeman-controller"');
   });
@@ -58,7 +69,7 @@ describe.skipIf(missing !== undefined)(`reports to an API server ${missing ?? ''
     await declared('web', 'wanted');
     await agent.source.report(yard.key('web'), statusSaying('runs'), []);
     const second = await listenAndStart(plane);
-    expect(second.source.lastStatus(yard.key('web'))).toEqual(statusSaying('runs'));
+    expect(second.source.lastStatus(yard.key('web'))).toEqual(placed(statusSaying('runs')));
     await second.source.report(yard.key('web'), statusSaying('runs'), []);
     expect(second.answers.get('PATCH 200')).toBeUndefined();
     await second.close();
