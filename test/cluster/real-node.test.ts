@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { textAt, valueAt } from '../../src/api/raw.ts';
 import { commandOutput } from '../../src/host/exec.ts';
-import { openBootWitness } from '../support/boot-witness.ts';
 import type { BootWitness } from '../support/boot-witness.ts';
 import { AGENT_NAMESPACE } from '../support/cluster-agent-pod.ts';
 import { controlPlaneMissing } from '../support/cluster-control-plane.ts';
@@ -28,12 +27,11 @@ describe.skipIf(missing !== undefined)(
 
     beforeAll(async () => {
       stage = await openNodeStage();
-      witness = await openBootWitness(stage.node.network.outside);
+      ({ witness } = stage);
       pod = await stage.agent.readyPod();
-      await stage.yard.create('web', { nodeName: stage.node.name, ...stage.spec(witness.program('web')) });
+      await stage.yard.create('web', { nodeName: stage.node.name, ...stage.spec('web') });
     }, STEP_MS);
     afterAll(async () => {
-      await witness.close();
       await stage.close();
     }, STEP_MS);
 
@@ -132,7 +130,7 @@ describe.skipIf(missing !== undefined)(
 
     test('is drained: a machine that the scheduler placed ends kindly, and comes again with another Pod', async () => {
       const { node, yard } = stage;
-      await yard.create('placed', { nodeName: undefined, ...stage.spec(witness.program('placed')) });
+      await yard.create('placed', { nodeName: undefined, ...stage.spec('placed') });
       await untilReady('placed');
       const placeholders = ['get', 'pods', '-l', 'hypeman.dev/placeholder=true'];
       const holder = (): Promise<string> =>

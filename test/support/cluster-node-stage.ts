@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { textAt } from '../../src/api/raw.ts';
 import { argumentsOf } from '../../src/host/processes.ts';
+import { openBootWitness } from './boot-witness.ts';
+import type { BootWitness } from './boot-witness.ts';
 import { installAgent } from './cluster-agent-pod.ts';
 import type { AgentOnNode } from './cluster-agent-pod.ts';
 import { startControlPlane } from './cluster-control-plane.ts';
@@ -19,8 +21,9 @@ export type NodeStage = {
   readonly node: ClusterNode;
   readonly agent: AgentOnNode;
   readonly yard: Yard;
-  /** Of an Instance that runs `program` with `sh -c`, small and mediated. */
-  spec(program: string): Readonly<Record<string, unknown>>;
+  readonly witness: BootWitness;
+  /** Of an Instance that is small and mediated, and tells the witness of itself by this name. */
+  spec(name: string): Readonly<Record<string, unknown>>;
   /** In the yard's namespace; what it said. Throws with its complaint. */
   kubectl(...words: readonly string[]): Promise<string>;
   /** `kubectl hypeman VERB`. */
@@ -34,8 +37,13 @@ export type NodeStage = {
 };
 
 export async function openNodeStage(): Promise<NodeStage> {
+  await using opened = new AsyncDisposableStack();
   const plane = await startControlPlane({ schedules: true });
+  opened.defer(() => plane.close());
   const node = await startClusterNode(plane);
+  opened.defer(() => node.close());
+  const witness = await openBootWitness(node.network.outside);
+  opened.defer(() => witness.close());
   const agent = await installAgent(plane, node);
   await makeDemoImage(`${node.directory}/state/demo`);
   const yard = await makeYard(plane.admin);
@@ -46,13 +54,14 @@ export async function openNodeStage(): Promise<NodeStage> {
   };
   const idOf = async (name: string): Promise<string> =>
     textAt((await yard.read(name)).body, ['status', 'id']) ?? 'none';
+  const kept = opened.move();
   return {
-    ...{ plane, node, agent, yard, idOf },
-    spec: (program) => ({
+    ...{ plane, node, agent, yard, witness, idOf },
+    spec: (name) => ({
       // As the agent's container sees it.
       image: 'oci:/var/lib/hypeman/demo:latest',
       ...{ size: '128MB', vcpus: 1 },
-      entrypoint: ['/bin/sh', '-c', program],
+      entrypoint: ['/bin/sh', '-c', witness.program(name)],
       network: { egress: { enabled: true } },
     }),
     kubectl: async (...words) => {
@@ -66,10 +75,7 @@ export async function openNodeStage(): Promise<NodeStage> {
       return processLike(new RegExp(`^qemu-system.* guest=${id},`));
     },
     proxy: () => processLike(/^hypeman-egress /),
-    close: async () => {
-      await node.close();
-      await plane.close();
-    },
+    close: () => kept.disposeAsync(),
   };
 }
 
