@@ -1,4 +1,4 @@
-import type { RunState } from '../../../api/instance.ts';
+import type { RunState, SilentField } from '../../../api/instance.ts';
 import type { Parser } from '../../../api/parser.ts';
 import { problemText } from '../../../api/problem.ts';
 import { mappingOf, textAt, valueAt } from '../../../api/raw.ts';
@@ -20,6 +20,8 @@ export type Demand = {
   readonly labels: Readonly<Record<string, string>>;
   /** Name of the Instance, in the same namespace, that it is forked from. */
   readonly forkOf?: string;
+  /** What it leaves to that one. */
+  readonly silent?: readonly SilentField[];
   /** Names of Volumes, in the same namespace. */
   readonly volumes: readonly string[];
   /** Fields of a Pod's spec, word for word: nodeSelector, tolerations, affinity, ... */
@@ -77,6 +79,7 @@ function demandOf(object: KubernetesObject, parser: Parser): InstanceSight['dema
     ...(nodeName === undefined ? {} : { nodeName }),
     labels,
     ...(spec.forkFrom === undefined ? {} : { forkOf: spec.forkFrom.instance }),
+    ...(spec.silent === undefined ? {} : { silent: spec.silent }),
     volumes: spec.volumes.map(({ volume }) => volume),
     podFields: Object.fromEntries(
       POD_FIELDS.map((field) => [field, valueAt(document, ['spec', field])] as const).filter(

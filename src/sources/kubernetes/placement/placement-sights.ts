@@ -1,3 +1,4 @@
+import { withInherited } from './fork-demand.ts';
 import type { Parser } from '../../../api/parser.ts';
 import { keyOf, nameOf, namespaceOf } from '../../../machine/ids.ts';
 import type { InstanceKey } from '../../../machine/ids.ts';
@@ -143,8 +144,9 @@ export class PlacementSights {
 
   /** Undefined: there is no such Instance. */
   worldOf(key: InstanceKey, now: number): Omit<PlacementWorld, 'settings' | 'refusal'> | undefined {
-    const instance = this.#instances.get(key);
-    if (instance === undefined) return undefined;
+    const declared = this.#instances.get(key);
+    if (declared === undefined) return undefined;
+    const instance = withInherited(declared, (name) => this.#instances.get(keyOf(namespaceOf(key), name)));
     const pod = this.#pods.get(keyOf(namespaceOf(key), placeholderNameFor(nameOf(key), instance.uid)));
     const { holder } = instance;
     return {

@@ -1,0 +1,54 @@
+import type { SilentField } from '../../../api/instance.ts';
+import { parseQuantity } from '../../../api/quantity.ts';
+import { textAt, valueAt } from '../../../api/raw.ts';
+import type { InstanceSight, Demand } from './instance-sight.ts';
+
+/**
+ * What a fork asks of a node where its document is silent: what it is seen to have, once somebody runs it; before
+ * that, what its source asks for. `sourceOf` finds the Instance of that name beside it.
+ */
+export function withInherited(
+  instance: InstanceSight,
+  sourceOf: (name: string) => InstanceSight | undefined,
+): InstanceSight {
+  return inheriting(instance, sourceOf, new Set());
+}
+
+function inheriting(
+  instance: InstanceSight,
+  sourceOf: (name: string) => InstanceSight | undefined,
+  asked: ReadonlySet<string>,
+): InstanceSight {
+  const { demand, key } = instance;
+  if ('invalid' in demand || demand.forkOf === undefined || asked.has(key)) return instance;
+  const source = sourceOf(demand.forkOf);
+  const from = source && inheriting(source, sourceOf, new Set([...asked, key])).demand;
+  const taken = { ...(from === undefined || 'invalid' in from ? {} : from), ...seenOf(instance) };
+  return { ...instance, demand: { ...demand, ...pick(taken, demand.silent ?? []) } };
+}
+
+/** Fields of the spec and of a Demand that mean the same have one name. */
+const SHARED = ['state', 'vcpus', 'memoryBytes', 'volumes'] as const satisfies readonly (keyof Demand &
+  SilentField)[];
+
+function pick(from: Partial<Demand>, silent: readonly SilentField[]): Partial<Demand> {
+  const taken = SHARED.filter((field) => from[field] !== undefined && silent.includes(field));
+  return Object.fromEntries(taken.map((field) => [field, from[field]]));
+}
+
+function seenOf({ status }: InstanceSight): Partial<Demand> {
+  const vcpus = valueAt(status, ['vcpus']);
+  const size = bytesAt(status, 'size');
+  const volumes = valueAt(status, ['volumes']);
+  return {
+    ...(typeof vcpus === 'number' ? { vcpus } : {}),
+    ...(size === undefined ? {} : { memoryBytes: size + (bytesAt(status, 'hotplugSize') ?? 0) }),
+    ...(Array.isArray(volumes) ? { volumes: volumes.flatMap((each) => textAt(each, ['volume']) ?? []) } : {}),
+  };
+}
+
+function bytesAt(status: InstanceSight['status'], field: string): number | undefined {
+  const text = textAt(status, [field]);
+  const quantity = text === undefined ? undefined : parseQuantity('size', text);
+  return quantity?.is === 'bytes' ? quantity.bytes : undefined;
+}
