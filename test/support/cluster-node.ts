@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { textAt, valueAt, listOf } from '../../src/api/raw.ts';
+import { collectCgroups } from '../../src/host/cgroups.ts';
 import { runCommand } from '../../src/host/exec.ts';
 import { allPids, argumentsOf } from '../../src/host/processes.ts';
 import { KUBELET_NODE, kubeconfigText } from './cluster-certificates.ts';
@@ -51,6 +52,8 @@ export async function startClusterNode(plane: ControlPlane): Promise<ClusterNode
     await endEverything(place, network);
     await network.close();
     await removeTestCgroup(cgroup);
+    // Of the machines and the proxy that an agent left behind.
+    await collectCgroups();
     await rm(directory, { recursive: true, force: true });
   };
   try {
@@ -76,7 +79,7 @@ export async function startClusterNode(plane: ControlPlane): Promise<ClusterNode
 }
 
 /** Of what a node writes outside of its own directories. With its last process they are gone, and all its mounts. */
-const PRIVATE = ['/var/log', '/run/containerd', '/var/lib/cni', '/var/lib/kubelet', '/opt'];
+const PRIVATE = ['/var/log', '/run/containerd', '/run/netns', '/var/lib/cni', '/var/lib/kubelet', '/opt'];
 
 async function startContainerd(place: NodePlace, { namespace }: NodeNetwork): Promise<number> {
   const { directory, socket } = place;
