@@ -85,10 +85,7 @@ export function openController(parts: Parts, settings: ControllerSettings, log: 
     settled: () => heartbeat.settled(),
     wake,
     start: async () => {
-      for (const { key, identity } of workshops.storage.records()) {
-        names.set(identity.id, key);
-        workshops.addresses.adopt(key, identity.ip);
-      }
+      adoptRecorded(workshops, names);
       await source.start(wake);
       // Not before: while the source still reads, what it has not come to looks as if it were gone.
       source.volumes?.onChange((key) => {
@@ -109,6 +106,14 @@ export function openController(parts: Parts, settings: ControllerSettings, log: 
       await tender.settled();
     },
   };
+}
+
+/** Who is known from before keeps its name and its address. */
+function adoptRecorded({ storage, addresses }: Workshops, names: Map<InstanceId, InstanceKey>): void {
+  for (const { key, identity } of storage.records()) {
+    names.set(identity.id, key);
+    addresses.adopt(key, identity.ip);
+  }
 }
 
 type Tender = ReturnType<typeof openVolumeTender>;
