@@ -5,9 +5,10 @@ import type { ImageState } from '../../src/machine/image.ts';
 import type { MachineState } from '../../src/machine/machine.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import { fieldsOf } from '../../src/plan/fields.ts';
-import type { HostFacts, Wanted, World } from '../../src/plan/world.ts';
+import type { Wanted, World } from '../../src/plan/world.ts';
 import { anyForkFrom, anyForks, forkedAs } from './any-forks.ts';
 import { anyCredentials, anyEgress, anyGuard, anyNote, anyTrust } from './any-egress.ts';
+import { anyHost } from './any-host.ts';
 import { anyMemoryNote, anyMemorySize, grown } from './any-memory-size.ts';
 import { anyMemory, standbyIn } from './any-standby.ts';
 import { anyMounts, anyVolumes, asClaimed } from './any-volumes.ts';
@@ -17,7 +18,6 @@ import {
   aSpec,
   DIGESTS,
   freshWorld,
-  HOST,
   IDENTITY,
   imageOf,
   NOW,
@@ -207,24 +207,11 @@ const anyImage: fc.Arbitrary<ImageState> = fc.oneof(
   { weight: 3, arbitrary: fc.constant(imageOf('x')) },
 );
 
-const host: fc.Arbitrary<HostFacts> = fc.oneof(
-  { weight: 6, arbitrary: fc.constant(HOST) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom<HostFacts>(
-      { ...HOST, kernel: { state: 'missing', problem: 'no kernel: run hypeman-controller setup' } },
-      { ...HOST, missingTools: [{ tool: 'nft', fix: 'apt install nftables' }] },
-      { ...HOST, drivers: { qemu: { problem: 'qemu-system-x86_64 is missing' } } },
-      { ...HOST, drivers: {} },
-    ),
-  },
-);
-
 /** Any world at all, also those that no history leads to: a record brought back from a copy, a lying guest. */
 export const anyWorld: fc.Arbitrary<World> = fc
   .record({
     desired,
-    host,
+    host: anyHost,
     record: fc.oneof(
       { weight: 5, arbitrary: record },
       { weight: 1, arbitrary: fc.constant('absent' as const) },

@@ -50,17 +50,22 @@ export function forkLaws(world: World, action: ForkAction): readonly Law[] {
 
 /** What a fork may not write down of what it takes, and of whom it asks for it. */
 export function takingLaws({ record: before, forking, base }: World, after: InstanceRecord): readonly Law[] {
-  if (before === 'absent') return [];
-  const isTaken = before.fork?.source !== undefined && base !== 'absent';
-  const asksAnew = after.fork?.askedAt !== undefined && after.fork.askedAt !== before.fork?.askedAt;
+  const fork = after.fork;
+  if (before === 'absent' || before.fork === undefined || fork === undefined) return [];
+  const isTaken = before.fork.source !== undefined && base !== 'absent';
+  const asksAnew = fork.askedAt !== undefined && fork.askedAt !== before.fork.askedAt;
   return [
-    [!isTaken || after.fork?.source === before.fork?.source, 'nothing is taken twice'],
+    [!isTaken || fork.source === before.fork.source, 'nothing is taken twice'],
     [!asksAnew || forking?.source.desired.is === 'wanted', 'nobody is asked who is not declared'],
-    [after.exit === undefined || after.fork?.base === undefined, 'what has ended does not start once more'],
+    [!endsNow(before, after) || fork.base === undefined, 'what has ended does not start once more'],
   ];
 }
 
 export function inheritanceLaws({ record }: World): readonly Law[] {
   const fork = record === 'absent' ? undefined : record.fork;
   return [[fork !== undefined && fork.source === undefined, 'nothing is inherited twice']];
+}
+
+function endsNow(before: InstanceRecord, after: InstanceRecord): boolean {
+  return after.exit !== undefined && before.exit === undefined;
 }

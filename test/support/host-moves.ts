@@ -24,6 +24,7 @@ export type Move =
   | { readonly move: 'value is set'; readonly name: string; readonly value: string | undefined }
   | { readonly move: 'time passes'; readonly ms: number };
 
+// eslint-disable-next-line complexity -- one line per kind of move: a table, not a decision
 export function afterMove(host: SimulatedHost, move: Move): SimulatedHost {
   // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- the others change the world alone
   switch (move.move) {
@@ -40,18 +41,23 @@ export function afterMove(host: SimulatedHost, move: Move): SimulatedHost {
         ? { ...withEgress(host, { policy: { state: 'absent' } }), remembered: undefined }
         : host;
     case 'base is lost':
-      return seen({ ...host, bases: [] });
     case 'source becomes':
-      return seen({ ...host, source: move.source });
-    case 'forks give up': {
-      const { askers, ...world } = host.world;
-      return askers === undefined ? host : seen({ ...host, world });
-    }
+    case 'forks give up':
+      return seen(forksMoved(host, move));
     case 'value is set':
       return seen({ ...host, values: withValue(host.values, move.name, move.value) });
     default:
       return seen({ ...host, world: { ...host.world, ...changeFrom(host.world, move) } });
   }
+}
+
+type ForksMove = Extract<Move, { move: 'base is lost' | 'source becomes' | 'forks give up' }>;
+
+function forksMoved(host: SimulatedHost, move: ForksMove): SimulatedHost {
+  if (move.move === 'base is lost') return { ...host, bases: [] };
+  if (move.move === 'source becomes') return { ...host, source: move.source };
+  const { askers, ...world } = host.world;
+  return askers === undefined ? host : { ...host, world };
 }
 
 const GONE: World['egress'] = { problem: 'its process ended', policy: { state: 'absent' } };

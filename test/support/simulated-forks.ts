@@ -63,8 +63,9 @@ function withoutForks(world: World): World {
 
 function standbyFrom({ record, machine, standby, host }: World, base: Base | undefined): SnapshotState {
   const isBegun = machine.state !== 'absent' && machine.state !== 'created';
-  if (record === 'absent' || !isRunOpen(record) || isBegun) return standby;
-  if (base?.manifest.memory === undefined) return { state: 'absent' };
+  if (record === 'absent' || !isRunOpen(record)) return standby;
+  // Before it is itself it leaves no memory of its own.
+  if (isBegun || base?.manifest.memory === undefined) return { state: 'absent' };
   const { unsettledOnBoot: boot } = base.manifest;
   if (boot !== undefined && boot !== host.bootId) return VOID;
   return { state: 'ready', manifest: base.manifest, isSettled: boot === undefined };

@@ -17,18 +17,22 @@ import { freshWorld, NOW, STARTED, wanted } from '../../support/worlds.ts';
 
 /** What only somebody else can change keeps an instance waiting, and nothing of ours does. */
 function isHeldUpFromOutside(world: World, { reason }: Plan): boolean {
-  const { host, desired, machine, record } = world;
+  const { desired, machine, record, forking } = world;
   if (desired.is !== 'wanted') return false;
-  const reasons = new Set<string>(volumeReasons(world));
+  const reasons = new Set<string>([...volumeReasons(world), ...hostReasons(world)]);
   if (machine.state === 'unknown') reasons.add('Unreachable');
-  if (host.missingTools.length > 0) reasons.add('ToolMissing');
-  if (host.kernel.state === 'missing' || host.drivers.qemu?.problem !== undefined)
-    reasons.add('HostNotReady').add('Paused');
   if (desired.environment.is === 'missing') reasons.add(desired.environment.reason).add('Paused');
   if (desired.credentials.is === 'missing') reasons.add(desired.credentials.reason);
-  if (record === 'absent') return false;
-  if (record.fork !== undefined && record.fork.source === undefined) reasons.add('SourceNotReady');
-  return reasons.has(reason);
+  if (forking !== undefined) reasons.add('SourceNotReady');
+  return record !== 'absent' && reasons.has(reason);
+}
+
+function hostReasons({ host }: World): readonly string[] {
+  const isLacking = host.kernel.state === 'missing' || host.drivers.qemu?.problem !== undefined;
+  return [
+    ...(host.missingTools.length > 0 ? ['ToolMissing'] : []),
+    ...(isLacking ? ['HostNotReady', 'Paused'] : []),
+  ];
 }
 
 describe('rest', { timeout: 60_000 }, () => {
@@ -88,6 +92,7 @@ describe('rest', { timeout: 60_000 }, () => {
             nextImage: { state: 'absent' },
             machine: answering(before),
             ...(forking === undefined ? {} : { forking }),
+            ...(before.base === undefined || isWhole(before) ? {} : { base: 'absent' as const }),
             standby: fitting(before),
           }),
           ROUNDS,
@@ -139,13 +144,19 @@ describe('rest', { timeout: 60_000 }, () => {
 });
 
 /** What cannot go on from here, and is kept for the user to say, is no matter of the host's. */
-function fitting({ standby, record, overlay, volumes = {} }: World): World['standby'] {
+function fitting(world: World): World['standby'] {
+  const { standby, record, overlay } = world;
   const run = record === 'absent' ? undefined : record.run;
   if (standby.state !== 'ready' || run === undefined) return standby;
-  const isWhole = mountsApplied(run.applied.fields).every(
+  return overlay.state === 'absent' || !isWhole(world) ? { state: 'absent' } : keptMemoryOf(run);
+}
+
+/** Every volume is there that its run mounts. */
+function isWhole({ record, volumes = {} }: World): boolean {
+  const fields = record === 'absent' ? undefined : record.run?.applied.fields;
+  return mountsApplied(fields ?? {}).every(
     ({ volume }) => volumeSeen({ volumes }, volume)?.disk.state === 'ready',
   );
-  return overlay.state === 'absent' || !isWhole ? { state: 'absent' } : keptMemoryOf(run);
 }
 
 function answering({ machine }: World): World['machine'] {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { InstanceSpec } from '../../../src/api/instance.ts';
-import { snapshotId } from '../../../src/machine/ids.ts';
 import { plan } from '../../../src/plan/plan.ts';
 import { statusOf } from '../../../src/plan/status.ts';
 import type { World } from '../../../src/plan/world.ts';
 import {
+  ASKERS,
   aBase,
   aDisksBase,
   asking,
@@ -16,7 +16,7 @@ import {
   sourceWorld,
 } from '../../support/fork-worlds.ts';
 import { stepsOf } from '../../support/plan-steps.ts';
-import { afterAction, BENIGN, elapse, hostOf, pass, settle } from '../../support/simulated-host.ts';
+import { afterAction, BENIGN, elapse, hostOf, settle } from '../../support/simulated-host.ts';
 import { keptMemoryOf, standbyWorld } from '../../support/standby-worlds.ts';
 import {
   aRecord,
@@ -27,15 +27,11 @@ import {
   mediated,
   NOW,
   pinned,
-  PROCESS,
   STARTED,
   wanted,
 } from '../../support/worlds.ts';
 
-const reasonOf = (world: World): string => plan(world).reason;
 const MOUNT = { volume: 'data', mountPath: '/data', readonly: false, overlay: false };
-const NEXT = snapshotId('t000000000000000000000t0');
-const ASKERS = { forks: [{ id: IDENTITY.id, askedAt: NOW }], nextBase: NEXT };
 
 /** Every action until rest, in order. */
 function wayOf(world: World): readonly string[] {
@@ -104,9 +100,9 @@ describe('before a source is disturbed', () => {
       { forkFrom: { instance: 'base', fromRunning: true, credentials: 'Inherit' } },
       { credentials: { is: 'missing', reason: 'KeyMissing', message: 'no REAL_KEY' } },
     );
-    expect(reasonOf({ ...forkWorld(), desired: lacking })).toBe('KeyMissing');
+    expect(plan({ ...forkWorld(), desired: lacking }).reason).toBe('KeyMissing');
     const host = { ...forkWorld().host, missingTools: [{ tool: 'nft', fix: 'apt-get install nftables' }] };
-    expect(reasonOf({ ...forkWorld(), host })).toBe('ToolMissing');
+    expect(plan({ ...forkWorld(), host }).reason).toBe('ToolMissing');
   });
 
   test('one that does not answer is left alone for a minute, and the fork says why', () => {
@@ -238,7 +234,7 @@ describe('a source', () => {
     expect(plan(sourceWorld({ askers: ASKERS, guest: held })).actions).toMatchObject([
       {
         kind: 'freeze-machine',
-        base: NEXT,
+        base: ASKERS.nextBase,
         machine: { vcpus: 2 },
         origin: { instance: SOURCE_KEY, disks: [{ serial: 'overlay' }], run: { hypervisor: 'qemu' } },
       },
@@ -268,31 +264,9 @@ describe('a source', () => {
       guest: { state: 'silent' },
     });
     expect(plan(world).actions).toMatchObject([
-      { kind: 'freeze-disks', base: NEXT, disks: [{ serial: 'overlay' }] },
+      { kind: 'freeze-disks', base: ASKERS.nextBase, disks: [{ serial: 'overlay' }] },
     ]);
     const bare = plan({ ...world, overlay: { state: 'absent' } });
     expect(bare.actions).toMatchObject([{ kind: 'freeze-disks', disks: [], origin: { disks: [] } }]);
-  });
-});
-
-describe('a fork that goes on and is not itself yet', () => {
-  function begun(changes: Partial<World>): World {
-    let host = hostOf(forkWorld(forkable(sourceWorld(), [aBase()]), {}, asking()));
-    for (let round = 0; host.world.machine.state !== 'running' && round < 10; round++) host = pass(host).host;
-    expect(host.world.record).toMatchObject({ fork: { base: BASE_ID } });
-    return { ...host.world, ...changes };
-  }
-
-  test('is let run where its restore was cut short at its end', () => {
-    const paused = begun({ machine: { state: 'paused', process: PROCESS } });
-    expect(plan(paused).actions).toMatchObject([{ kind: 'start-machine' }]);
-  });
-
-  test('is not begun once more when its program has ended meanwhile', () => {
-    const guest = { state: 'exited', exit: { code: 0, message: 'exit code 0' } } as const;
-    const ended = settle(hostOf(begun({ guest })), 40);
-    expect(ended.host.world.machine).toMatchObject({ state: 'absent' });
-    expect(ended.host.world.record).toMatchObject({ exit: { code: 0 }, fork: { source: SOURCE_ID } });
-    expect(ended.plan).toMatchObject({ verdict: 'rest', actions: [] });
   });
 });

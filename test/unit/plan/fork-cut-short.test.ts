@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest';
+import { plan } from '../../../src/plan/plan.ts';
+import type { World } from '../../../src/plan/world.ts';
+import {
+  aBase,
+  asking,
+  BASE_ID,
+  forkable,
+  forkWorld,
+  SOURCE_ID,
+  sourceWorld,
+} from '../../support/fork-worlds.ts';
+import { hostOf, pass, settle } from '../../support/simulated-host.ts';
+import { PROCESS } from '../../support/worlds.ts';
+
+describe('a fork that goes on and is not itself yet', () => {
+  function begun(changes: Partial<World>): World {
+    let host = hostOf(forkWorld(forkable(sourceWorld(), [aBase()]), {}, asking()));
+    for (let round = 0; host.world.machine.state !== 'running' && round < 10; round++) host = pass(host).host;
+    expect(host.world.record).toMatchObject({ fork: { base: BASE_ID } });
+    return { ...host.world, ...changes };
+  }
+
+  test('is let run where its restore was cut short at its end', () => {
+    const paused = begun({ machine: { state: 'paused', process: PROCESS } });
+    expect(plan(paused).actions).toMatchObject([{ kind: 'start-machine' }]);
+  });
+
+  test('is not begun once more when its program has ended meanwhile', () => {
+    const guest = { state: 'exited', exit: { code: 0, message: 'exit code 0' } } as const;
+    const ended = settle(hostOf(begun({ guest })), 40);
+    expect(ended.host.world.machine).toMatchObject({ state: 'absent' });
+    expect(ended.host.world.record).toMatchObject({ exit: { code: 0 }, fork: { source: SOURCE_ID } });
+    expect(ended.plan).toMatchObject({ verdict: 'rest', actions: [] });
+  });
+});
