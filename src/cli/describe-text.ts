@@ -1,5 +1,6 @@
 import type { CountedEvent, ReportedInstance } from '../api/reported.ts';
 import type { Condition } from '../api/status.ts';
+import { forksText } from './describe-forks.ts';
 import { credentialsText } from './describe-credentials.ts';
 import { ageText } from './durations.ts';
 import type { LiveEgress } from './live-egress.ts';
@@ -10,10 +11,22 @@ import { tableText } from './table.ts';
 
 const NONE = '<none>';
 
+/** What is told beside the instance's own words. */
+export type Beside = {
+  readonly egress?: LiveEgress;
+  /** The instances of its namespace, for its forks. */
+  readonly neighbours?: readonly ReportedInstance[];
+};
+
 /** All that is known of one instance, in the order of kubectl's describe. */
-export function describeText(instance: ReportedInstance, now: number, egress?: LiveEgress): string {
+export function describeText(
+  instance: ReportedInstance,
+  now: number,
+  { egress, neighbours = [] }: Beside = {},
+): string {
   return [
     fieldsText(fieldsOf(instance, now)),
+    forksText(instance, neighbours),
     specText(instance.spec),
     volumesText(instance.status.volumes ?? []),
     credentialsText(instance, now, egress),
@@ -57,6 +70,17 @@ function fieldsOf({ metadata, status }: ReportedInstance, now: number): readonly
     ['Download', network?.bandwidthDownload],
     ['Upload', network?.bandwidthUpload],
     ['Snapshot', status.hasSnapshot === true ? 'yes' : undefined],
+    ...forkFields(status.fork, now),
+  ];
+}
+
+function forkFields(fork: ReportedInstance['status']['fork'], now: number): readonly Field[] {
+  if (fork === undefined) return [];
+  const { source, completedAt, sourcePauseMs } = fork;
+  return [
+    ['Forked from', source],
+    ['Forked at', timeText(completedAt, now)],
+    ['Source paused', sourcePauseMs === undefined ? undefined : `${sourcePauseMs} ms`],
   ];
 }
 

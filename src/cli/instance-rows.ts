@@ -27,6 +27,7 @@ const WIDE: readonly Column[] = [
   ['UPTODATE', (instance) => conditionOf(instance, 'UpToDate')?.status],
   ['HYPERVISOR', ({ status }) => status.hypervisor],
   ['NODE', ({ status }) => status.nodeName],
+  ['FORKOF', ({ status }) => status.fork?.source],
 ];
 
 const NAMESPACE: Column = ['NAMESPACE', ({ metadata }) => metadata.namespace];

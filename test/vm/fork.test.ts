@@ -55,7 +55,8 @@ describe('a fork', () => {
     });
     expect(conditionOf(fork, 'UpToDate')).toBe('True');
     await goesOn('base', before);
-    expect((await cli(house.place, 'describe', 'one')).stdout).toContain('Forked');
+    expect((await cli(house.place, 'describe', 'one')).stdout).toContain('Forked from:');
+    expect((await cli(house.place, 'describe', 'base')).stdout).toContain('Forks:\n  one (Running)\n');
   });
 
   test('has what its document does not say from its source, and keeps it when that goes or changes', async () => {

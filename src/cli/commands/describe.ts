@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { addCommand } from '../command.ts';
+import type { ReportedInstance } from '../../api/reported.ts';
+import { messageOf } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
+import type { Fleet } from '../fleet.ts';
 import { addAgentOption, addFleetOptions, openFleet } from '../fleet-options.ts';
 import type { NamespaceFlag } from '../fleet-options.ts';
 import { describeText } from '../describe-text.ts';
@@ -24,8 +27,24 @@ export function addDescribe(program: Command, context: CliContext): void {
     for (const instance of found) {
       const client = fleet.controllerOf(instance);
       const egress = isMediated(instance) ? await liveEgressOf(client, instanceKeyOf(instance)) : undefined;
-      texts.push(describeText(instance, context.now(), egress));
+      const neighbours = await neighboursOf(context, fleet, instance);
+      const beside = { neighbours, ...(egress === undefined ? {} : { egress }) };
+      texts.push(describeText(instance, context.now(), beside));
     }
     context.stdout.write(texts.join('\n\n'));
   });
+}
+
+/** Who may read one instance may be refused the list of all: then its forks are not known. */
+async function neighboursOf(
+  { stderr }: CliContext,
+  fleet: Fleet,
+  { metadata: { namespace } }: ReportedInstance,
+): Promise<readonly ReportedInstance[]> {
+  try {
+    return await fleet.list({ namespace });
+  } catch (error) {
+    stderr.write(`warning: its forks are not known: ${messageOf(error)}\n`);
+    return [];
+  }
 }

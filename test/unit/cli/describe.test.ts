@@ -83,3 +83,27 @@ test('an instance that was never valid says so, and what is empty is named', () 
   expect(text).toContain('Conditions:  <none>');
   expect(text).toContain('Events:  <none>');
 });
+
+test('a fork tells whom it is from, since when it is itself, and how long its source stood still', () => {
+  const fork = { source: 'base', sourcePauseMs: 120, completedAt: '2026-11-20T11:58:00Z' };
+  const text = describeText(reported('one', { status: { fork } }), NOW);
+  expect(text).toMatch(/^Forked from: +base$/m);
+  expect(text).toMatch(/^Forked at: +2026-11-20T11:58:00Z \(2m ago\)$/m);
+  expect(text).toMatch(/^Source paused: +120 ms$/m);
+  expect(describeText(reported('web'), NOW)).not.toMatch(/[Ff]ork|paused/);
+});
+
+test('forks and their forks are a tree, with what state each is in', () => {
+  const forkOf = (name: string, source: string, state: 'Running' | 'Standby'): ReportedInstance =>
+    reported(name, { status: { state, fork: { source } } });
+  const neighbours = [
+    reported('base'),
+    forkOf('two', 'base', 'Running'),
+    forkOf('one', 'base', 'Standby'),
+    forkOf('deep', 'one', 'Running'),
+    forkOf('other', 'elsewhere', 'Running'),
+  ];
+  expect(describeText(reported('base'), NOW, { neighbours })).toContain(
+    'Forks:\n  one (Standby)\n    deep (Running)\n  two (Running)\nSpec:',
+  );
+});

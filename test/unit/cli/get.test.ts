@@ -43,12 +43,12 @@ test('instances stand in a table like that of kubectl', async () => {
 });
 
 test('every namespace and the wide columns', async () => {
-  await report(stateDir, reported('web'), pulling);
+  await report(stateDir, reported('web', { status: { fork: { source: 'base' } } }), pulling);
   expect((await get('-A', '-o', 'wide')).stdout).toBe(
     [
-      'NAMESPACE   NAME   STATE     READY   IMAGE                           IP           RESTARTS   AGE   REASON           UPTODATE   HYPERVISOR   NODE',
-      'default     web    Running   True    docker.io/library/nginx:1.27    10.100.0.2   0          3m    ProgramRunning   <none>     qemu         node-1',
-      'prod        db     Created   False   docker.io/library/postgres:17   <none>       2          3m    ImagePull        <none>     qemu         node-1',
+      'NAMESPACE   NAME   STATE     READY   IMAGE                           IP           RESTARTS   AGE   REASON           UPTODATE   HYPERVISOR   NODE     FORKOF',
+      'default     web    Running   True    docker.io/library/nginx:1.27    10.100.0.2   0          3m    ProgramRunning   <none>     qemu         node-1   base',
+      'prod        db     Created   False   docker.io/library/postgres:17   <none>       2          3m    ImagePull        <none>     qemu         node-1   <none>',
       '',
     ].join('\n'),
   );
