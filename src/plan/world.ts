@@ -121,9 +121,9 @@ export type HostFacts = {
         readonly cmdline: string;
       }
     | { readonly state: 'missing'; readonly problem: string };
-  /** Programs that this host lacks, with the package that brings each. */
   /** How disks are copied in the state directory. Absent: not found out. */
   readonly cloneMethod?: CloneMethod;
+  /** Programs that this host lacks, with the package that brings each. */
   readonly missingTools: readonly { readonly tool: string; readonly fix: string }[];
 };
 
