@@ -40,10 +40,9 @@ function tenureWithoutPod(
 ): Tenure {
   const { evictionPolicy, state } = instance.spec;
   const rest = state === 'Stopped' || !hasMemory(facts) ? 'Stopped' : 'Standby';
-  if (rest === state) return { is: 'parked', state };
+  // Its program may have ended for good.
+  if (rest === state || isAtRest(facts.status, generation, state)) return { is: 'parked', state };
   if (state !== 'Running') return { is: 'waiting', state: rest };
-  // Its program ended for good.
-  if (isAtRest(facts.status, generation, state)) return { is: 'parked', state };
   return facts.isKept || evictionPolicy === 'Standby' ? { is: 'waiting', state: rest } : { is: 'leaving' };
 }
 

@@ -105,6 +105,12 @@ describe('an Instance that the scheduler placed', () => {
       { status: status('Stopped') },
       { is: 'waiting', state: 'Stopped' },
     ],
+    [
+      'stays when its program ended for good before its standby',
+      { state: 'Standby' },
+      { status: status('Stopped', 'Exited') },
+      { is: 'parked', state: 'Standby' },
+    ],
     ['needs none when its spec names the node', { isNamed: true }, {}, { is: 'placed' }],
     ['needs none when a label brought it', { heldBy: 'node-a u1' }, {}, { is: 'placed' }],
     ['needs none by the mark of another object', { heldBy: 'node-a u9 pod-1' }, {}, { is: 'placed' }],
