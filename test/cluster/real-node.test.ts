@@ -150,6 +150,8 @@ describe.skipIf(missing !== undefined)(
       await eventually(() => witness.boots('placed').length === 2);
       expect(await holder()).not.toBe(first);
       await stage.kubectl('delete', 'instance', 'placed', '--timeout=60s');
+      // Long before its grace of two minutes: its holder is told.
+      await eventually(async () => (await holder()) === '' || 'its placeholder is there', 60_000);
     });
 
     test('leaves nothing of an Instance that is deleted', async () => {

@@ -5,6 +5,8 @@ import { cli, conditionOf, eventually, getInstance, tracesOf } from '../support/
 import { COUNTER, isReady, openForkHouse, reasonOf } from '../support/fork-house.ts';
 import type { ForkHouse, Life } from '../support/fork-house.ts';
 
+/** More by hand: `FORK_FAN=25`. */
+const FAN_OUT = Number(process.env.FORK_FAN ?? 4);
 const RUNNING = { forkFrom: { fromRunning: true } };
 
 let house: ForkHouse;
@@ -72,7 +74,7 @@ describe('a fork', () => {
   });
 
   test('of which several are declared at once are made in one go, and differ in everything that names them', async () => {
-    const names = ['a', 'b', 'c', 'd'];
+    const names = Array.from({ length: FAN_OUT }, (_, at) => `fan-${at}`);
     await house.declareForks(names, 'base', RUNNING);
     for (const name of names) await house.untilReady(name);
     const identities = await Promise.all(
@@ -87,9 +89,9 @@ describe('a fork', () => {
     for (const column of columns) expect(new Set(column).size).toBe(names.length);
     const log = await readFile(house.controller().logPath, 'utf8');
     const freezings = log.split('\n').filter((line) => line.includes('"freeze-machine"'));
-    // One for `one`, and for four at once seldom more than two.
+    // One for `one`, and for all at once seldom more than two.
     expect(freezings.length).toBeLessThanOrEqual(4);
-    await house.withdraw('a');
+    await house.withdraw('fan-0');
   });
 
   test('of a fork outlives it, and its first source', async () => {
@@ -172,7 +174,7 @@ describe('a fork', () => {
   test('that is gone with all others leaves nothing, and no base', async () => {
     for (const name of ['cold', 'rests']) await house.withdraw(name);
     await house.remove('base');
-    for (const name of ['a', 'b', 'c', 'd', 'three', 'sleeps', 'wakes', 'cold', 'rests'])
+    for (const name of ['fan-0', `fan-${FAN_OUT - 1}`, 'three', 'sleeps', 'wakes', 'cold', 'rests'])
       await eventually(
         `${name} gone`,
         () => getInstance(house.place, name),

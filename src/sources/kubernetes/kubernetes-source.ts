@@ -92,6 +92,8 @@ export class KubernetesSource implements Source {
       onChange: (instance) => {
         this.#watch.podsChanged(instance);
         this.#tenures.podsChanged(instance);
+        // A Pod may end after its Instance: there is no pass any more then that would tell its holder.
+        this.#onPass(instance);
       },
     });
     this.#tenures = this.#tenuresFrom(parts);
