@@ -21,6 +21,7 @@ import { inheritedDeclarations } from './inherited-declarations.ts';
 import { reportsInTurn } from './reports-in-turn.ts';
 import { lockStateDirectory } from './storage/state-lock.ts';
 import { outsideOf } from './upstream.ts';
+import { vmmProcessOf } from './vmm-process.ts';
 import { openWorkshops } from './workshops.ts';
 import type { Workshops, WorkshopSettings } from './workshops.ts';
 
@@ -157,6 +158,7 @@ async function openDoors(
       if (id === undefined) return undefined;
       return { id, agent: declared.is !== 'wanted' || !declared.instance.spec.skipGuestAgent };
     },
+    processOf: (key) => vmmProcessOf(workshops, key),
     log,
     version,
   });

@@ -4,6 +4,7 @@ import { Lines } from '../egress/control/lines.ts';
 import type { Followed } from '../egress/egress.ts';
 import { HypemanError } from '../errors.ts';
 import type { GuestStat } from '../guest/guest-links.ts';
+import type { ProcessMemory } from '../host/process-memory.ts';
 import type { Ping } from '../serve/control-socket.ts';
 
 /** A decision has a host and some names; a thousand credentials would still fit. */
@@ -31,6 +32,18 @@ export function statIn(text: string): GuestStat {
 /** Throws what `parseCounters` throws for words that are no counters. */
 export function countersIn(text: string): InstanceCounters | undefined {
   return parseCounters(JSON.parse(text))[0];
+}
+
+/** Undefined for words that tell no memory: there is no VMM. */
+export function memoryIn(text: string): ProcessMemory | undefined {
+  const { residentBytes, sharedBytes, privateBytes } = fieldsOf(text);
+  if (
+    typeof residentBytes !== 'number' ||
+    typeof sharedBytes !== 'number' ||
+    typeof privateBytes !== 'number'
+  )
+    return undefined;
+  return { residentBytes, sharedBytes, privateBytes };
 }
 
 /** One for each line. Ends with the stream, and fails with it when it was cut. */

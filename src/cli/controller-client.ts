@@ -9,11 +9,12 @@ import type { Followed } from '../egress/egress.ts';
 import { HypemanError } from '../errors.ts';
 import type { GuestStat } from '../guest/guest-links.ts';
 import { errorCode } from '../host/files.ts';
+import type { ProcessMemory } from '../host/process-memory.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { Ping } from '../serve/control-socket.ts';
 import { EXEC_PROTOCOL } from '../serve/exec-frames.ts';
 import { DECISIONS_PATH, PING_PATH, instancePath } from '../serve/routes.ts';
-import { countersIn, faultIn, followedIn, pingIn, statIn } from './controller-answers.ts';
+import { countersIn, faultIn, followedIn, memoryIn, pingIn, statIn } from './controller-answers.ts';
 
 /** A running controller, asked over its socket, wherever that is. */
 export type ControllerClient = {
@@ -27,6 +28,8 @@ export type ControllerClient = {
   decisions(ask: DecisionsAsked): AsyncGenerator<Followed>;
   /** Undefined when nothing was decided about the instance yet. */
   counters(key: InstanceKey): Promise<InstanceCounters | undefined>;
+  /** What its VMM takes now; undefined when none runs. */
+  memory(key: InstanceKey): Promise<ProcessMemory | undefined>;
   /** An open connection that speaks `EXEC_PROTOCOL`. */
   openExec(key: InstanceKey): Promise<Duplex>;
 };
@@ -84,6 +87,7 @@ function clientOver(way: Way): ControllerClient {
     },
     decisions: (asked) => decisionsFrom(ask, asked),
     counters: async (key) => countersIn(await text(await ask({ path: instancePath(key, 'counters') }))),
+    memory: async (key) => memoryIn(await text(await ask({ path: instancePath(key, 'memory') }))),
     openExec: (key) => openExec(way, key),
   };
 }

@@ -1,9 +1,11 @@
+import { quantityText } from '../api/quantity.ts';
 import type { CountedEvent, ReportedInstance } from '../api/reported.ts';
 import type { Condition } from '../api/status.ts';
 import { forksText } from './describe-forks.ts';
 import { credentialsText } from './describe-credentials.ts';
 import { ageText } from './durations.ts';
 import type { LiveEgress } from './live-egress.ts';
+import type { LiveMemory } from './live-memory.ts';
 import { specWithoutValues } from '../sources/spec-text.ts';
 import { printable } from './printable.ts';
 import { yamlText } from './render.ts';
@@ -14,6 +16,7 @@ const NONE = '<none>';
 /** What is told beside the instance's own words. */
 export type Beside = {
   readonly egress?: LiveEgress;
+  readonly memory?: LiveMemory;
   /** The instances of its namespace, for its forks. */
   readonly neighbours?: readonly ReportedInstance[];
 };
@@ -22,10 +25,10 @@ export type Beside = {
 export function describeText(
   instance: ReportedInstance,
   now: number,
-  { egress, neighbours = [] }: Beside = {},
+  { egress, memory = { is: 'known' }, neighbours = [] }: Beside = {},
 ): string {
   return [
-    fieldsText(fieldsOf(instance, now)),
+    fieldsText(fieldsOf(instance, now, memory)),
     forksText(instance, neighbours),
     specText(instance.spec),
     volumesText(instance.status.volumes ?? []),
@@ -38,7 +41,7 @@ export function describeText(
 
 type Field = readonly [name: string, value: string | number | undefined];
 
-function fieldsOf({ metadata, status }: ReportedInstance, now: number): readonly Field[] {
+function fieldsOf({ metadata, status }: ReportedInstance, now: number, memory: LiveMemory): readonly Field[] {
   const { network } = status;
   return [
     ['Name', metadata.name],
@@ -62,6 +65,7 @@ function fieldsOf({ metadata, status }: ReportedInstance, now: number): readonly
     ['VCPUs', status.vcpus],
     ['Memory', status.size],
     ['Hotplug', status.hotplugSize],
+    ...memoryFields(memory),
     ['Overlay', status.overlaySize],
     ['Disk I/O', status.diskIoBps],
     ['Network', network?.name],
@@ -72,6 +76,24 @@ function fieldsOf({ metadata, status }: ReportedInstance, now: number): readonly
     ['Snapshot', status.hasSnapshot === true ? 'yes' : undefined],
     ...forkFields(status.fork, now),
   ];
+}
+
+/** What is shared is so with other machines of the same base, and programs of the same files. */
+function memoryFields(live: LiveMemory): readonly Field[] {
+  if (live.is === 'unknown') return [['Resident', `not known: ${live.why}`]];
+  if (live.memory === undefined) return [];
+  const { residentBytes, sharedBytes, privateBytes } = live.memory;
+  return [
+    ['Resident', roundText(residentBytes)],
+    ['Shared', roundText(sharedBytes)],
+    ['Private', roundText(privateBytes)],
+  ];
+}
+
+/** The exact kilobytes of a large process would be other ones a moment later. */
+function roundText(bytes: number): string {
+  const mib = 1024 * 1024;
+  return quantityText('size', bytes < mib ? bytes : Math.round(bytes / mib) * mib);
 }
 
 function forkFields(fork: ReportedInstance['status']['fork'], now: number): readonly Field[] {

@@ -6,11 +6,13 @@ import type { GuestLinks } from '../guest/guest-links.ts';
 import { listenUnix } from '../host/listen-unix.ts';
 import type { Logger } from '../log.ts';
 import type { InstanceId, InstanceKey } from '../machine/ids.ts';
+import type { ProcessIdentity } from '../machine/machine.ts';
 import { bridgeExec } from './exec-bridge.ts';
 import { sendCounters, sendDecisions } from './egress-routes.ts';
 import type { AuditedEgress } from './egress-routes.ts';
 import { EXEC_PROTOCOL } from './exec-frames.ts';
 import { sendFile, sendStat, takeFile } from './file-routes.ts';
+import { sendMemory } from './memory-route.ts';
 import { routeOf } from './routes.ts';
 import type { EgressRoute, FileRoute } from './routes.ts';
 import { httpStatusOf } from './http-status.ts';
@@ -24,6 +26,8 @@ export type ControlSocketOptions = {
   readonly links: GuestLinks;
   readonly egress: AuditedEgress;
   readonly resolve: (key: InstanceKey) => ReachableGuest | undefined;
+  /** The VMM of an instance; undefined when none runs. */
+  readonly processOf: (key: InstanceKey) => Promise<ProcessIdentity | undefined>;
   readonly log: Logger;
   readonly version: string;
 };
@@ -76,6 +80,7 @@ async function answer(
     const route = routeOf(request.method ?? '', request.url ?? '');
     if (route.is === 'ping') sendJson(response, 200, ping);
     else if (route.is === 'exec') throw upgradeNeeded();
+    else if (route.is === 'memory') await sendMemory(await options.processOf(route.key), response);
     else if (route.is === 'decisions' || route.is === 'counters')
       await answerEgress(options, route, response);
     else await answerFile(options, route, request, response);

@@ -4,7 +4,13 @@ import type { InstanceKey } from '../machine/ids.ts';
 
 /** What can be asked on the control socket. `path` is absolute, in the guest; `mode` as in chmod(2). */
 export type Route =
-  { readonly is: 'ping' } | { readonly is: 'exec'; readonly key: InstanceKey } | EgressRoute | FileRoute;
+  | { readonly is: 'ping' }
+  | { readonly is: 'exec'; readonly key: InstanceKey }
+  | MemoryRoute
+  | EgressRoute
+  | FileRoute;
+
+export type MemoryRoute = { readonly is: 'memory'; readonly key: InstanceKey };
 
 export type EgressRoute =
   /** Of one instance, or of all. */
@@ -28,7 +34,7 @@ export const PING_PATH = '/v1/ping';
 /** The decisions about every instance. */
 export const DECISIONS_PATH = '/v1/decisions';
 
-type Verb = 'exec' | 'stat' | 'file' | 'decisions' | 'counters';
+type Verb = 'exec' | 'stat' | 'file' | 'decisions' | 'counters' | 'memory';
 
 /** The path of one verb for one instance; arguments go into the query. */
 export function instancePath(key: InstanceKey, verb: Verb): string {
@@ -36,7 +42,7 @@ export function instancePath(key: InstanceKey, verb: Verb): string {
 }
 
 const INSTANCE_PATH =
-  /^\/v1\/instances\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})\/(exec|stat|file|decisions|counters)$/;
+  /^\/v1\/instances\/([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})\/(exec|stat|file|decisions|counters|memory)$/;
 const DEFAULT_MODE = 0o644;
 
 /** What a request line asks for. Throws `NoSuchRoute`, or `BadRequest` for an argument that cannot be. */
@@ -64,6 +70,8 @@ function instanceRoute(request: string, key: InstanceKey, url: URL): Route {
       return { is: 'decisions', key, follow: followIn(url) };
     case 'GET counters':
       return { is: 'counters', key };
+    case 'GET memory':
+      return { is: 'memory', key };
     default:
       throw noSuchRoute(request, url);
   }

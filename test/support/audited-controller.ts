@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLog } from '../../src/log.ts';
 import { instanceId } from '../../src/machine/ids.ts';
+import type { ProcessIdentity } from '../../src/machine/machine.ts';
 import { openControlSocket } from '../../src/serve/control-socket.ts';
 import type { ControlSocket } from '../../src/serve/control-socket.ts';
 import { scriptedEgress } from './scripted-egress.ts';
@@ -15,6 +16,8 @@ export type AuditedController = {
   readonly proxy: ScriptedEgress;
   /** Which instances it knows, by key. */
   readonly known: Record<string, string>;
+  /** The VMMs that run, by key. */
+  readonly vmms: Record<string, ProcessIdentity>;
   readonly places: readonly string[];
   /** The socket is there again, or is there no longer. */
   readonly open: () => Promise<void>;
@@ -33,6 +36,7 @@ export async function auditedController(): Promise<AuditedController> {
   };
   const ids = Object.entries(known).map(([key, id]) => [id, key] as const);
   const proxy = scriptedEgress(Object.fromEntries(ids));
+  const vmms: AuditedController['vmms'] = {};
   let socket: ControlSocket | undefined;
   const open = async (): Promise<void> => {
     socket = await openControlSocket({
@@ -43,6 +47,7 @@ export async function auditedController(): Promise<AuditedController> {
         const id = known[key];
         return id === undefined ? undefined : { id: instanceId(id), agent: false };
       },
+      processOf: (key) => Promise.resolve(vmms[key]),
       log: openLog('silent'),
       version: '1.2.3',
     });
@@ -53,7 +58,7 @@ export async function auditedController(): Promise<AuditedController> {
   };
   await open();
   return {
-    ...{ base, proxy, known, open, close },
+    ...{ base, proxy, known, vmms, open, close },
     places: ['--state-dir', base, '--run-dir', base],
     end: async () => {
       await close();

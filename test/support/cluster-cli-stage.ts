@@ -46,6 +46,7 @@ export async function openCliNode(
     links: guest.links,
     egress: fakeEgress(),
     resolve: (key) => (key.endsWith('/web') ? { id: instanceId('idweb'), agent: true } : undefined),
+    processOf: () => Promise.resolve(undefined),
     log: openLog('silent'),
     version: '1.2.3',
   });

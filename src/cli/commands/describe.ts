@@ -9,6 +9,7 @@ import type { NamespaceFlag } from '../fleet-options.ts';
 import { describeText } from '../describe-text.ts';
 import { findInstance, instanceKeyOf, isMediated } from '../instances.ts';
 import { liveEgressOf } from '../live-egress.ts';
+import { liveMemoryOf } from '../live-memory.ts';
 
 export function addDescribe(program: Command, context: CliContext): void {
   const command = addCommand(program, {
@@ -27,8 +28,9 @@ export function addDescribe(program: Command, context: CliContext): void {
     for (const instance of found) {
       const client = fleet.controllerOf(instance);
       const egress = isMediated(instance) ? await liveEgressOf(client, instanceKeyOf(instance)) : undefined;
+      const memory = await liveMemoryOf(client, instance);
       const neighbours = await neighboursOf(context, fleet, instance);
-      const beside = { neighbours, ...(egress === undefined ? {} : { egress }) };
+      const beside = { neighbours, memory, ...(egress === undefined ? {} : { egress }) };
       texts.push(describeText(instance, context.now(), beside));
     }
     context.stdout.write(texts.join('\n\n'));

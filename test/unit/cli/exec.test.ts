@@ -50,6 +50,7 @@ beforeEach(async () => {
       const agent = known[key];
       return agent === undefined ? undefined : { id: instanceId('x'), agent };
     },
+    processOf: () => Promise.resolve(undefined),
     log: openLog('silent'),
     version: '1.2.3',
   });
@@ -220,6 +221,7 @@ test('a second controller does not take the socket of a living one, but that of 
     links: guest.links,
     egress: fakeEgress(),
     resolve: () => undefined,
+    processOf: () => Promise.resolve(undefined),
     log: openLog('silent'),
     version: '2',
   };
