@@ -37,12 +37,14 @@ export async function freezeMachine(
   const taken = { ...origin, takenAt: Date.now() };
   const copyDisks = (directory: string): Promise<void> => snapshots.fillBase(directory, machine.disks, taken);
   const keeper = keeperOf(hands, hypervisor);
+  // One in standby has nobody to be let go.
+  const hasGuest = hands.links.lastTold(machine.id).state === 'started';
   await toldToForks(hands, origin, async () => {
     try {
       const { pausedMs } = await keeper.freeze(machine, snapshots.basePaths(base), { copyDisks }, signal);
       await snapshots.notePause(base, Math.round(pausedMs));
     } finally {
-      await release(hands, machine);
+      if (hasGuest) await release(hands, machine);
     }
   });
 }

@@ -25,7 +25,7 @@ import { notPaused, programStarted } from './rungs/running.ts';
 import { overlayFits } from './rungs/overlay.ts';
 import { forgotten, machineStopped } from './rungs/remove.ts';
 import { forkBased, forkBaseKept, forkDisksCloned, forkIdentified } from './rungs/fork.ts';
-import { guestReleased, runningFrozen, servingForks } from './rungs/freeze.ts';
+import { guestReleased, releasedMeanwhile, runningFrozen, servingForks } from './rungs/freeze.ts';
 import {
   guestRefreshed,
   halfSuspendedResumed,
@@ -103,7 +103,6 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     disksThrottled,
     credentialsRecorded,
     forkIdentified,
-    guestReleased,
     runningFrozen,
     machineSuspended,
     halfSuspendedResumed,
@@ -117,7 +116,10 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     proxyReachable,
     authorityTrusted,
     memoryGrown,
-  ].map(whileUp),
+  ]
+    .map(releasedMeanwhile)
+    .map(whileUp),
+  whileUp(guestReleased),
 ];
 
 /** The way back, for an instance that is not wanted any more: nothing goes from under a machine. */

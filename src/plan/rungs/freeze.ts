@@ -1,5 +1,6 @@
 import type { Origin } from '../../machine/base.ts';
 import { pathsFor } from '../../machine/paths.ts';
+import type { Action } from '../action.ts';
 import { mountsOf } from '../fork-source.ts';
 import { hasRun, machineApplied } from '../machine-for.ts';
 import { isSuspended } from '../suspended.ts';
@@ -16,13 +17,28 @@ const MESSAGE = 'its memory and disks are frozen for its forks';
 const HOLD_AGAIN_MS = 1_000;
 
 /** Programs that stand still for a fork that nobody waits for any more go on. */
-export const guestReleased: Rung<RecordedWorld> = ({ record, guest, askers }) => {
-  const isHeld = guest.state === 'started' && guest.held === true;
-  // A fork that has yet to become itself is let go by that.
-  if (!isHeld || askers !== undefined || record.fork?.base !== undefined) return met;
-  const { id } = record.identity;
-  return asked(HOLD_AGAIN_MS, 'Forking', 'its programs go on', { kind: 'release-guest', id });
+export const guestReleased: Rung<RecordedWorld> = (world) => {
+  const release = releaseOf(world);
+  return release === undefined ? met : asked(HOLD_AGAIN_MS, 'Forking', 'its programs go on', release);
 };
+
+/** Whatever else is due, or waited for: a guest that says for ever that it stands still holds nothing up by that. */
+export function releasedMeanwhile(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
+  return (world) => {
+    const verdict = rung(world);
+    const release = verdict.is === 'met' ? undefined : releaseOf(world);
+    if (verdict.is === 'met' || release === undefined) return verdict;
+    if (verdict.is === 'unmet') return { ...verdict, actions: [release, ...verdict.actions] };
+    return asked(HOLD_AGAIN_MS, verdict.reason, verdict.message, release);
+  };
+}
+
+/** A fork that has yet to become itself is let go by that; a machine that is paused cannot hear. */
+function releaseOf({ record, guest, askers, machine }: RecordedWorld): Action | undefined {
+  const isHeld = machine.state === 'running' && guest.state === 'started' && guest.held === true;
+  if (!isHeld || askers !== undefined || record.fork?.base !== undefined) return undefined;
+  return { kind: 'release-guest', id: record.identity.id };
+}
 
 /** Of a guest that runs: its programs stand still first, then all that there is of it is taken in one moment. */
 export const runningFrozen: Rung<RecordedWorld> = (world) => {

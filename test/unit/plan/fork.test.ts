@@ -4,7 +4,6 @@ import { plan } from '../../../src/plan/plan.ts';
 import { statusOf } from '../../../src/plan/status.ts';
 import type { World } from '../../../src/plan/world.ts';
 import {
-  ASKERS,
   aBase,
   aDisksBase,
   asking,
@@ -17,7 +16,7 @@ import {
 } from '../../support/fork-worlds.ts';
 import { stepsOf } from '../../support/plan-steps.ts';
 import { afterAction, BENIGN, elapse, hostOf, settle } from '../../support/simulated-host.ts';
-import { keptMemoryOf, standbyWorld } from '../../support/standby-worlds.ts';
+import { standbyWorld } from '../../support/standby-worlds.ts';
 import {
   aRecord,
   aRun,
@@ -223,50 +222,5 @@ describe('a fork with a base', () => {
     }
     expect(steps.filter((kind) => kind === 'restore-machine').length).toBeGreaterThan(10);
     expect(steps.at(-1)).toBe('start-machine');
-  });
-});
-
-describe('a source', () => {
-  test('that runs stands still first, is frozen as it was started, and is not touched for nobody', () => {
-    expect(stepsOf(sourceWorld())).toEqual([]);
-    expect(stepsOf(sourceWorld({ askers: ASKERS }))).toEqual(['hold-guest']);
-    const held = { ...STARTED, identity: SOURCE_ID, held: true } as const;
-    expect(plan(sourceWorld({ askers: ASKERS, guest: held })).actions).toMatchObject([
-      {
-        kind: 'freeze-machine',
-        base: ASKERS.nextBase,
-        machine: { vcpus: 2 },
-        origin: { instance: SOURCE_KEY, disks: [{ serial: 'overlay' }], run: { hypervisor: 'qemu' } },
-      },
-    ]);
-  });
-
-  test('whose programs still stand still when nobody asks any more is let go', () => {
-    const held = { ...STARTED, identity: SOURCE_ID, held: true } as const;
-    expect(stepsOf(sourceWorld({ guest: held }))).toEqual(['release-guest']);
-  });
-
-  test('in standby stays there', () => {
-    const desired = wanted({ state: 'Standby' });
-    const world = { ...standbyWorld({ desired, askers: ASKERS }), key: SOURCE_KEY };
-    expect(stepsOf(world)).toEqual(['freeze-machine']);
-    expect(stepsOf({ ...world, standby: keptMemoryOf(aRun(), { isSettled: false }) })).toEqual([
-      'settle-standby',
-    ]);
-  });
-
-  test('that is stopped gives its disks', () => {
-    const world = sourceWorld({
-      askers: ASKERS,
-      desired: wanted({ state: 'Stopped' }),
-      record: aRecord({ image: pinned(), run: aRun(), stoppedAt: NOW }),
-      machine: { state: 'absent' },
-      guest: { state: 'silent' },
-    });
-    expect(plan(world).actions).toMatchObject([
-      { kind: 'freeze-disks', base: ASKERS.nextBase, disks: [{ serial: 'overlay' }] },
-    ]);
-    const bare = plan({ ...world, overlay: { state: 'absent' } });
-    expect(bare.actions).toMatchObject([{ kind: 'freeze-disks', disks: [], origin: { disks: [] } }]);
   });
 });

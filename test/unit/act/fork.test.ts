@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import { freezeMachine } from '../../../src/act/fork.ts';
+import type { Hands } from '../../../src/act/hands.ts';
+import type { GuestState } from '../../../src/machine/guest.ts';
+import { plan } from '../../../src/plan/plan.ts';
+import { ASKERS, SOURCE_ID, sourceWorld } from '../../support/fork-worlds.ts';
+import { STARTED } from '../../support/worlds.ts';
+
+const held: GuestState = { ...STARTED, identity: SOURCE_ID, held: true };
+const freeze = plan(sourceWorld({ askers: ASKERS, guest: held })).actions.find(
+  ({ kind }) => kind === 'freeze-machine',
+);
+if (freeze?.kind !== 'freeze-machine') throw new Error('nothing is frozen');
+
+const { signal } = new AbortController();
+
+/** What was said to the guest, and how often it was looked for. */
+function handsOn(guest: GuestState, freezing: () => Promise<{ pausedMs: number }>) {
+  const said: string[] = [];
+  let told = guest;
+  const links = {
+    lastTold: () => told,
+    look: () => {
+      said.push('look');
+      return told;
+    },
+    release: () => {
+      said.push('release');
+      told = { ...STARTED, identity: SOURCE_ID };
+    },
+  };
+  const hands = {
+    links,
+    forkTroubles: new Map(),
+    snapshots: { basePaths: () => ({}), notePause: () => Promise.resolve() },
+    drivers: { qemu: { memory: { freeze: freezing } } },
+  } as unknown as Hands;
+  return { hands, said };
+}
+
+describe('after a freezing', () => {
+  const done = () => Promise.resolve({ pausedMs: 1 });
+
+  test('a guest goes on, and that is waited for', async () => {
+    const { hands, said } = handsOn(held, done);
+    await freezeMachine(hands, freeze, signal);
+    expect(said).toEqual(['look', 'release', 'look']);
+  });
+
+  test('that failed, it goes on too, and its forks are told why', async () => {
+    const { hands, said } = handsOn(held, () => Promise.reject(new Error('the disk is full')));
+    await expect(freezeMachine(hands, freeze, signal)).rejects.toThrow('the disk is full');
+    expect(said).toContain('release');
+    expect([...hands.forkTroubles.values()]).toEqual(['the disk is full']);
+  });
+
+  test('of one in standby nobody is spoken to, and nobody waited for', async () => {
+    const { hands, said } = handsOn({ state: 'silent' }, done);
+    await freezeMachine(hands, freeze, signal);
+    expect(said).toEqual([]);
+  });
+});
