@@ -161,6 +161,9 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
     for (const [group, resource] of FOREIGN)
       for (const verb of ['get', 'list', 'watch', 'create', 'patch'])
         expect(await may(verb, group, resource), `${verb} ${resource}`).toBe(false);
+    for (const verb of ['get', 'create', 'patch'])
+      for (const [namespace, allowed] of Object.entries({ 'hypeman-nodes': true, 'hypeman-system': false }))
+        expect(await may(verb, 'coordination.k8s.io', 'leases', { namespace }), namespace).toBe(allowed);
     for (const verb of ['create', 'patch', 'delete'])
       for (const resource of ['pods', 'nodes'])
         expect(await may(verb, '', resource), `${verb} ${resource}`).toBe(false);
@@ -180,6 +183,8 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
     const leases = ['coordination.k8s.io', 'leases'] as const;
     expect(await may('create', ...leases, { user, namespace: 'hypeman-system' })).toBe(true);
     expect(await may('create', ...leases, { user, namespace: 'kube-system' })).toBe(false);
+    expect(await may('list', ...leases, { user, namespace: 'hypeman-nodes' })).toBe(true);
+    expect(await may('patch', ...leases, { user, namespace: 'hypeman-nodes' })).toBe(false);
   });
 
   test('Secrets are read where their owner says so, and nowhere else', async () => {

@@ -11,7 +11,7 @@ import { eventually, installCrd, listen, makeYard, must } from '../support/clust
 import type { Listening, Yard } from '../support/cluster-stage.ts';
 
 const missing = controlPlaneMissing();
-const LEASES = '/apis/coordination.k8s.io/v1/namespaces/hypeman-system/leases';
+const LEASES = '/apis/coordination.k8s.io/v1/namespaces/hypeman-nodes/leases';
 
 describe.skipIf(missing !== undefined)(`the Lease of a node ${missing ?? ''}`, () => {
   let plane: ControlPlane;
@@ -61,8 +61,7 @@ describe.skipIf(missing !== undefined)(`the Lease of a node ${missing ?? ''}`, (
     agents.push(agent);
     return { agent, started: agent.source.start(() => undefined), lost };
   }
-  const lease = (): Promise<Mapping> =>
-    must(plane.admin, { method: 'GET', path: `${LEASES}/hypeman-node-${nodeName()}` });
+  const lease = (): Promise<Mapping> => must(plane.admin, { method: 'GET', path: `${LEASES}/${nodeName()}` });
   const holder = async (): Promise<string> => textAt(await lease(), ['spec', 'holderIdentity']) ?? '';
 
   test('an agent says that it is there, and what its node can run, again and again', async () => {

@@ -22,9 +22,9 @@ export async function allowAgent(admin: ApiServer): Promise<void> {
 }
 
 async function allowLease(admin: ApiServer, rules: unknown): Promise<void> {
-  const system = { metadata: { name: 'hypeman-system' } };
-  await admin.ask({ method: 'POST', path: '/api/v1/namespaces', body: system });
-  const path = '/apis/rbac.authorization.k8s.io/v1/namespaces/hypeman-system';
+  const nodes = { metadata: { name: 'hypeman-nodes' } };
+  await admin.ask({ method: 'POST', path: '/api/v1/namespaces', body: nodes });
+  const path = '/apis/rbac.authorization.k8s.io/v1/namespaces/hypeman-nodes';
   await admin.ask({ method: 'POST', path: `${path}/roles`, body: { metadata: { name: 'agent' }, rules } });
   const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'agent' };
   const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];

@@ -9,6 +9,7 @@ import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
 import { openClusterAccess } from '../../src/sources/kubernetes/cluster-access.ts';
 import { KeptAliveApi } from '../../src/sources/kubernetes/kept-alive-api.ts';
 import { openPlacement } from '../../src/sources/kubernetes/placement/open-placement.ts';
+import { AGENT_LEASES } from '../../src/sources/kubernetes/placement/placeholder-words.ts';
 import type { Placement, PlacementOptions } from '../../src/sources/kubernetes/placement/open-placement.ts';
 import type { ControlPlane } from './cluster-control-plane.ts';
 import { must } from './cluster-stage.ts';
@@ -17,7 +18,6 @@ export const SYSTEM = 'hypeman-system';
 const GIB = 1024 ** 3;
 const MERGE = 'application/merge-patch+json';
 const NODE_LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
-const AGENT_LEASES = `/apis/coordination.k8s.io/v1/namespaces/${SYSTEM}/leases`;
 
 /** A Node whose Leases are renewed, with a kubelet that ends containers and does nothing else. */
 export type PaperNode = {
@@ -66,9 +66,7 @@ export async function addPaperNode(
   const annotations = { 'hypeman.dev/hypervisors': 'qemu', 'hypeman.dev/kvm': 'false' };
   const renewals = [
     await keepLease(admin, NODE_LEASES, { name }, name),
-    ...(hasAgent
-      ? [await keepLease(admin, AGENT_LEASES, { name: `hypeman-node-${name}`, annotations }, name)]
-      : []),
+    ...(hasAgent ? [await keepLease(admin, AGENT_LEASES, { name, annotations }, name)] : []),
   ];
   renewals.push(endContainers(admin, name));
   // Whoever was given up during an outage says that it is there again.
@@ -190,7 +188,8 @@ export async function startWorker(...given: Parameters<typeof openWorker>): Prom
 }
 
 export async function makeSystem(admin: ApiServer): Promise<void> {
-  await must(admin, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: SYSTEM } } });
+  for (const name of [SYSTEM, 'hypeman-nodes'])
+    await must(admin, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name } } });
 }
 
 const RIGHTS = readFileSync(new URL('../../manifests/base/placement-rights.yaml', import.meta.url), 'utf8');
@@ -198,12 +197,12 @@ const RIGHTS = readFileSync(new URL('../../manifests/base/placement-rights.yaml'
 /** Gives the user `agent` what the manifests give the service account of placement, and nothing more. */
 export async function allowPlacement(admin: ApiServer): Promise<void> {
   for (const document of parseAllDocuments(RIGHTS).map((one) => one.toJS() as Mapping)) {
-    const isNamespaced = document.kind === 'Role' || document.kind === 'RoleBinding';
+    const namespace = textAt(document, ['metadata', 'namespace']);
     const plural = `${String(document.kind).toLowerCase()}s`;
     const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'agent' }];
     await must(admin, {
       method: 'POST',
-      path: `/apis/rbac.authorization.k8s.io/v1/${isNamespaced ? `namespaces/${SYSTEM}/` : ''}${plural}`,
+      path: `/apis/rbac.authorization.k8s.io/v1/${namespace === undefined ? '' : `namespaces/${namespace}/`}${plural}`,
       body: document.subjects === undefined ? document : { ...document, subjects },
     });
   }

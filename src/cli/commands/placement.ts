@@ -56,11 +56,7 @@ function addPlaceholderOptions(command: Command): Command {
   return command
     .option('--kubeconfig <file>', "how to reach the cluster; default is the Pod's own service account")
     .option('--context <name>', 'a context of the kubeconfig; default is its current one')
-    .option(
-      '-n, --namespace <namespace>',
-      'where the Leases are, the own one and those of the agents',
-      NAMESPACE,
-    )
+    .option('-n, --namespace <namespace>', 'where this runs, and its Lease is', NAMESPACE)
     .option(
       '--placeholder-image <reference>',
       'what placeholder Pods run, with a shell; default is the image of --pod-name',

@@ -7,7 +7,7 @@ import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { FIELD_MANAGER } from './instance-resource.ts';
 import { pause } from './pause.ts';
-import { AGENT_LEASE_PREFIX, HYPERVISORS_ANNOTATION, KVM_ANNOTATION } from './placement/placeholder-words.ts';
+import { AGENT_LEASES, HYPERVISORS_ANNOTATION, KVM_ANNOTATION } from './placement/placeholder-words.ts';
 
 /** An agent, and the host that it speaks for. */
 export type NodePresence = {
@@ -28,7 +28,6 @@ export type NodeLeaseParts = NodePresence & {
   readonly log: Logger;
 };
 
-const LEASES = '/apis/coordination.k8s.io/v1/namespaces/hypeman-system/leases';
 const VERSION_ANNOTATION = 'hypeman.dev/version';
 const RENEW_MS = 10_000;
 const LASTS_MS = 40_000;
@@ -60,7 +59,7 @@ export class NodeLease {
 
   constructor(parts: NodeLeaseParts) {
     this.#parts = parts;
-    this.#path = `${LEASES}/${AGENT_LEASE_PREFIX}${parts.nodeName}`;
+    this.#path = `${AGENT_LEASES}/${parts.nodeName}`;
     this.#identity = `${parts.nodeName}/${parts.installation}/${randomUUID()}`;
   }
 
@@ -100,7 +99,7 @@ export class NodeLease {
   async #turn(): Promise<Turn> {
     try {
       const lease = this.#lease ?? (await this.#read());
-      if (lease === undefined) return await this.#write({ method: 'POST', path: LEASES });
+      if (lease === undefined) return await this.#write({ method: 'POST', path: AGENT_LEASES });
       const holder = textAt(lease, ['spec', 'holderIdentity']) ?? '';
       const leftMs = this.#isOurs(holder) ? 0 : this.#leftMs(lease);
       if (leftMs > 0) {
@@ -151,7 +150,7 @@ export class NodeLease {
     const taken = { acquireTime: now, leaseTransitions: transitions + 1 };
     return {
       metadata: {
-        name: `${AGENT_LEASE_PREFIX}${nodeName}`,
+        name: nodeName,
         annotations: {
           [HYPERVISORS_ANNOTATION]: hypervisors.join(','),
           [KVM_ANNOTATION]: String(hasKvm),

@@ -4,7 +4,6 @@ import { nameOf } from '../../../machine/ids.ts';
 import { labelOf } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import {
-  AGENT_LEASE_PREFIX,
   HYPERVISOR_LABEL_PREFIX,
   HYPERVISORS_ANNOTATION,
   KVM_ANNOTATION,
@@ -57,18 +56,16 @@ export function nodeSightOf({ key, document }: KubernetesObject): NodeSight {
   };
 }
 
-/** Undefined for another Lease of the namespace. */
 export function agentSightOf(
   object: KubernetesObject,
   now: number,
   known: (node: string) => AgentSight | undefined,
-): AgentSight | undefined {
+): AgentSight {
   const { key, document } = object;
-  if (!nameOf(key).startsWith(AGENT_LEASE_PREFIX)) return undefined;
   const mark = (name: string): string =>
     textAt(document, ['metadata', 'annotations', name]) ?? labelOf(object, name) ?? '';
   const renewal = textAt(document, ['spec', 'renewTime']) ?? '';
-  const node = nameOf(key).slice(AGENT_LEASE_PREFIX.length);
+  const node = nameOf(key);
   const before = known(node);
   return {
     node,

@@ -15,7 +15,7 @@ import { PlacementTerm } from './placement-term.ts';
 import { PlacementWatches } from './placement-watches.ts';
 
 export type PlacementOptions = {
-  /** Where the Leases are, our own and those of the agents. */
+  /** Where the Lease is. */
   readonly namespace: string;
   /** Nobody else's, not even that of an earlier life. */
   readonly identity: string;
@@ -65,7 +65,6 @@ export function openPlacement(api: ApiServer, options: PlacementOptions): Placem
     api,
     log,
     sights,
-    namespace: options.namespace,
     now,
     onInstance: (key) => term?.instance(key),
     onNode: (name) => term?.node(name),

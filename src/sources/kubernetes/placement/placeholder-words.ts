@@ -20,8 +20,11 @@ export const KVM_LABEL = 'hypeman.dev/kvm';
 /** And the hypervisor's name: `hypeman.dev/hypervisor-qemu`. */
 export const HYPERVISOR_LABEL_PREFIX = 'hypeman.dev/hypervisor-';
 
-/** And the Node's name: the Lease that the agent of a node renews, with what it can do as annotations. */
-export const AGENT_LEASE_PREFIX = 'hypeman-node-';
+/**
+ * The Leases that agents renew, by the names of their Nodes, with what each can do as annotations. Nothing else is
+ * there: whoever may write these may write no other.
+ */
+export const AGENT_LEASES = '/apis/coordination.k8s.io/v1/namespaces/hypeman-nodes/leases';
 /** Of that Lease: names with commas between them. */
 export const HYPERVISORS_ANNOTATION = 'hypeman.dev/hypervisors';
 /** Of that Lease: `true` or `false`. */

@@ -76,11 +76,9 @@ export class PlacementSights {
     this.#nodes.delete(name);
   }
 
-  /** The node whose agent it is of; undefined for a Lease of others. */
-  putAgent(object: KubernetesObject, now: number): string | undefined {
+  putAgent(object: KubernetesObject, now: number): void {
     const sight = agentSightOf(object, now, (node) => this.#agents.get(node));
-    if (sight !== undefined) this.#agents.set(sight.node, sight);
-    return sight?.node;
+    this.#agents.set(sight.node, sight);
   }
 
   dropAgent(node: string): void {

@@ -8,15 +8,13 @@ import { LIST_WATCH_TIMING, listWatchOf } from '../list-watch.ts';
 import type { ListWatchTiming } from '../list-watch.ts';
 import { Reflector } from '../reflector.ts';
 import type { ReflectorSink } from '../reflector.ts';
-import { AGENT_LEASE_PREFIX, PLACEHOLDER_LABEL } from './placeholder-words.ts';
+import { AGENT_LEASES, PLACEHOLDER_LABEL } from './placeholder-words.ts';
 import type { PlacementSights } from './placement-sights.ts';
 
 export type PlacementWatchesParts = {
   readonly api: ApiServer;
   readonly log: Logger;
   readonly sights: PlacementSights;
-  /** Where the Leases of the agents are. */
-  readonly namespace: string;
   readonly onInstance: (key: InstanceKey) => void;
   readonly onNode: (name: string) => void;
   /** Something that Instances of this namespace may wait for changed. */
@@ -35,7 +33,6 @@ export class PlacementWatches {
 
   constructor(parts: PlacementWatchesParts) {
     this.#parts = parts;
-    const { namespace } = parts;
     this.#needed = [
       this.#reflect('Instances', { path: INSTANCES }, instanceSink(parts)),
       this.#reflect(
@@ -44,11 +41,7 @@ export class PlacementWatches {
         podSink(parts),
       ),
       this.#reflect('Nodes', { path: '/api/v1/nodes' }, nodeSink(parts)),
-      this.#reflect(
-        'Leases',
-        { path: `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases` },
-        agentSink(parts),
-      ),
+      this.#reflect('Leases', { path: AGENT_LEASES }, agentSink(parts)),
     ];
     this.#volumes = this.#reflect('Volumes', { path: VOLUMES }, volumeSink(parts));
   }
@@ -124,14 +117,12 @@ function nodeSink({ sights, onNode }: PlacementWatchesParts): Sink {
 function agentSink({ sights, onNode, now }: PlacementWatchesParts): Sink {
   return {
     put: (object) => {
-      const node = sights.putAgent(object, now());
-      if (node !== undefined) onNode(node);
+      sights.putAgent(object, now());
+      onNode(nameOf(object.key));
     },
     gone: (key) => {
-      const node = nameOf(key).slice(AGENT_LEASE_PREFIX.length);
-      if (!nameOf(key).startsWith(AGENT_LEASE_PREFIX)) return;
-      sights.dropAgent(node);
-      onNode(node);
+      sights.dropAgent(nameOf(key));
+      onNode(nameOf(key));
     },
   };
 }
