@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, describe, test } from 'vitest';
 import type { ImageQuery } from '../../src/images/image-store.ts';
 import type { ImageState } from '../../src/machine/image.ts';
+import { valueAt } from '../../src/api/raw.ts';
 import { argoHealthOf } from '../support/argo-health.ts';
 import { openFakeNode, startFakeAgent } from '../support/cluster-agent.ts';
 import type { FakeAgent, FakeNode } from '../support/cluster-agent.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
-import { eventually, installCrd, makeYard } from '../support/cluster-stage.ts';
+import { eventually, installCrd, makeYard, must } from '../support/cluster-stage.ts';
 import type { Yard } from '../support/cluster-stage.ts';
 import { kstatusOf } from '../support/kstatus.ts';
 
@@ -69,6 +70,19 @@ describe.skipIf(missing !== undefined)(`what GitOps tools make of an Instance ${
   test('one that no node has looked at is in progress, for as long as that takes', async () => {
     await yard.create('web', { nodeName: 'a-node-without-an-agent' });
     expect(await verdicts('web')).toMatch(/^InProgress Progressing/);
+  });
+
+  test('so is a Volume that no node has', async () => {
+    const path = `/apis/hypeman.dev/v1alpha1/namespaces/${yard.namespace}/volumes`;
+    const head = { apiVersion: 'hypeman.dev/v1alpha1', kind: 'Volume', metadata: { name: 'data' } };
+    const volume = await must(plane.admin, {
+      method: 'POST',
+      path,
+      body: { ...head, spec: { size: '1GB' } },
+    });
+    const [health] = await argoHealthOf([volume]);
+    expect([kstatusOf(volume), health?.status]).toEqual(['InProgress', 'Progressing']);
+    expect(valueAt(volume, ['status', 'state'])).toBe('Pending');
   });
 
   test('one whose image is pulled is in progress', async () => {
