@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HypemanError, messageOf } from '../errors.ts';
 import { machineIdFor } from '../guest/machine-id.ts';
+import { removeFile } from '../host/files.ts';
 import { diskPathIn } from '../machine/base.ts';
 import type { SnapshotId } from '../machine/ids.ts';
 import type { MachineRef } from '../machine/driver.ts';
@@ -82,11 +83,13 @@ async function release({ links }: Hands, { id, paths }: MachineRef): Promise<voi
   }
 }
 
+/** The overlay is the last of them, and goes first: while it is there, all are whole and of one moment. */
 export async function cloneDisks(
-  { snapshots }: Hands,
+  { snapshots }: Pick<Hands, 'snapshots'>,
   { base, disks, owner }: Of<'clone-disks'>,
 ): Promise<void> {
   const { disks: frozen } = snapshots.basePaths(base);
+  for (const { path } of disks.toReversed()) await removeFile(path);
   for (const { serial, path } of disks) await snapshots.cloneDisk(diskPathIn(frozen, serial), path, owner);
 }
 

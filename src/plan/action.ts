@@ -116,7 +116,7 @@ export type Action =
       readonly base: SnapshotId;
       readonly origin: Omit<Origin, 'takenAt'>;
     }
-  /** The fork's own disks, each from the base's of the same serial. */
+  /** The fork's own disks, each from the base's of the same serial, in place of what is there; the overlay last. */
   | {
       readonly kind: 'clone-disks';
       readonly base: SnapshotId;

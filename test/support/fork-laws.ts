@@ -34,7 +34,8 @@ export function forkLaws(world: World, action: ForkAction): readonly Law[] {
       ];
     case 'clone-disks':
       return [
-        [machine.state === 'absent' && overlay.state === 'absent', 'no disk is made over another'],
+        [machine.state === 'absent', 'no disk changes under a machine'],
+        [overlay.state === 'absent' || isBegunAnew(world), 'no disk is made over another'],
         [base !== undefined && base !== 'absent', 'only what is there is copied'],
       ];
     case 'identify-guest':
@@ -46,6 +47,11 @@ export function forkLaws(world: World, action: ForkAction): readonly Law[] {
         ],
       ];
   }
+}
+
+/** What it has is of a try to go on that came to nothing. */
+function isBegunAnew({ record }: World): boolean {
+  return record !== 'absent' && record.fork?.base !== undefined && record.run?.standby?.is === 'resumed';
 }
 
 /** What a fork may not write down of what it takes, and of whom it asks for it. */

@@ -4,6 +4,7 @@ import type { Base } from '../../machine/base.ts';
 import type { GuestIdentity } from '../../machine/guest.ts';
 import type { MachineDisk } from '../../machine/machine.ts';
 import type { Forking } from '../../machine/record.ts';
+import type { Action } from '../action.ts';
 import { heldPolicy } from '../mediation.ts';
 import { ASK_AGAIN_MS, ASK_ANEW_MS, BASE_WITHIN_MS, elapsed } from '../patience.ts';
 import { withAsked, withBase, withoutBase, withoutSource, withoutStandby } from '../records.ts';
@@ -65,20 +66,12 @@ function taken(world: RecordedWorld, fork: Forking, base: Base): Verdict {
 
 /** The disks are copied before anything else is made of them. */
 export const forkDisksCloned: Rung<RecordedWorld> = (world) => {
-  const { record, base, overlay, host, machine } = world;
-  const { fork, identity } = record;
+  const { record, base, overlay, machine } = world;
+  const { fork } = record;
   if (fork?.base === undefined || machine.state !== 'absent' || base === undefined || base === 'absent')
     return met;
-  if (overlay.state === 'absent' && base.origin.disks.length > 0) {
-    const disks = disksFrom(base, pathsFor(host.roots, identity.id));
-    const { owner } = identity;
-    return unmet('Forking', 'the disks are being copied', {
-      kind: 'clone-disks',
-      base: base.id,
-      disks,
-      owner,
-    });
-  }
+  if (overlay.state === 'absent' && base.origin.disks.length > 0)
+    return unmet('Forking', 'the disks are being copied', disksCloned(world, base));
   if (record.run !== undefined) return met;
   return unmet('Forking', 'it has its own disks', {
     kind: 'write-record',
@@ -96,6 +89,12 @@ export const forkBaseKept: Rung<KnownWorld> = ({ record, base, overlay, machine 
     record: withoutSource(record, fork),
   });
 };
+
+/** Anew: whatever the fork has of them by now is given up. */
+export function disksCloned({ record: { identity }, host }: RecordedWorld, base: Base): Action {
+  const disks = disksFrom(base, pathsFor(host.roots, identity.id));
+  return { kind: 'clone-disks', base: base.id, disks, owner: identity.owner };
+}
 
 /** The overlay last: when it is there, all are. */
 function disksFrom({ origin }: Base, paths: ReturnType<typeof pathsFor>): readonly MachineDisk[] {

@@ -7,6 +7,7 @@ import type { Rung, Verdict } from '../verdict.ts';
 import { asked, met, stuck, unmet, waiting } from '../verdict.ts';
 import { hypervisorOfMachine } from '../wishes.ts';
 import type { RecordedWorld } from '../world.ts';
+import { disksCloned } from './fork.ts';
 import { imageReady } from './image.ts';
 import { kill } from './stop.ts';
 
@@ -52,10 +53,17 @@ export const machineRestored: Rung<RecordedWorld> = (world) => {
   return unmet('Restoring', RESTORING, { kind: 'write-record', record: resumed }, restoreMachine(world));
 };
 
-/** A base is not used up by the one that goes on from it: what fails each time is not tried for ever. */
+/**
+ * A base is not used up by the one that goes on from it. Whatever ran before wrote to the disks, and the memory of
+ * the base knows nothing of that: it gets the disks of the base again. What fails each time is not tried for ever.
+ */
 function resumedAgain(world: RecordedWorld, restore: Action, since: number): Verdict {
-  if (world.record.fork?.base === undefined) return unmet('Restoring', RESTORING, restore);
-  if (elapsed(since, world.now) < FORK_WITHIN_MS) return asked(1_000, 'Restoring', RESTORING, restore);
+  const { base, record, now } = world;
+  if (record.fork?.base === undefined || base === undefined || base === 'absent')
+    return unmet('Restoring', RESTORING, restore);
+  if (world.machine.state !== 'absent') return asked(1_000, 'Restoring', RESTORING, restore);
+  if (elapsed(since, now) < FORK_WITHIN_MS)
+    return asked(1_000, 'Restoring', RESTORING, disksCloned(world, base), restore);
   return unmet('Ended', 'the fork ended each time before it was itself: its memory is given up', {
     kind: 'write-record',
     record: withEnd(world),

@@ -1,10 +1,12 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { freezeMachine } from '../../../src/act/fork.ts';
+import { cloneDisks, freezeMachine } from '../../../src/act/fork.ts';
 import type { Hands } from '../../../src/act/hands.ts';
 import type { GuestState } from '../../../src/machine/guest.ts';
 import { plan } from '../../../src/plan/plan.ts';
-import { ASKERS, SOURCE_ID, sourceWorld } from '../../support/fork-worlds.ts';
-import { STARTED } from '../../support/worlds.ts';
+import { ASKERS, BASE_ID, SOURCE_ID, sourceWorld } from '../../support/fork-worlds.ts';
+import { IDENTITY, STARTED } from '../../support/worlds.ts';
 
 const held: GuestState = { ...STARTED, identity: SOURCE_ID, held: true };
 const freeze = plan(sourceWorld({ askers: ASKERS, guest: held })).actions.find(
@@ -59,4 +61,25 @@ describe('after a freezing', () => {
     await freezeMachine(hands, freeze, signal);
     expect(said).toEqual([]);
   });
+});
+
+test('disks are copied over what was left of an earlier try, and the overlay is there only when all are', async () => {
+  const directory = await mkdtemp(`${tmpdir()}/fork-`);
+  const [layer, overlay] = [`${directory}/layer.img`, `${directory}/overlay.img`];
+  for (const path of [layer, overlay]) await writeFile(path, 'written to');
+  const snapshots = {
+    basePaths: () => ({ disks: directory }),
+    cloneDisk: async (_: string, to: string) => {
+      await expect(stat(to), 'nothing is in its place').rejects.toThrow('ENOENT');
+      await expect(stat(overlay), 'nor is it whole yet').rejects.toThrow('ENOENT');
+      await writeFile(to, 'as the base has it');
+    },
+  } as unknown as Hands['snapshots'];
+  const disks = [
+    { serial: 'layer0', path: layer, readonly: false },
+    { serial: 'overlay', path: overlay, readonly: false },
+  ];
+  await cloneDisks({ snapshots }, { kind: 'clone-disks', base: BASE_ID, disks, owner: IDENTITY.owner });
+  expect(await readFile(overlay, 'utf8')).toBe('as the base has it');
+  await rm(directory, { recursive: true });
 });

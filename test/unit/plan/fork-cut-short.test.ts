@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { FORK_WITHIN_MS } from '../../../src/plan/patience.ts';
 import { plan } from '../../../src/plan/plan.ts';
 import type { World } from '../../../src/plan/world.ts';
 import {
@@ -32,5 +33,21 @@ describe('a fork that goes on and is not itself yet', () => {
     expect(ended.host.world.machine).toMatchObject({ state: 'absent' });
     expect(ended.host.world.record).toMatchObject({ exit: { code: 0 }, fork: { source: SOURCE_ID } });
     expect(ended.plan).toMatchObject({ verdict: 'rest', actions: [] });
+  });
+
+  test('gets the disks of its base once more when it is begun once more: its memory knows nothing of what was written', () => {
+    const gone = begun({ machine: { state: 'absent' }, guest: { state: 'silent' } });
+    const base = aBase();
+    const cut = {
+      ...gone,
+      base,
+      standby: { state: 'ready', manifest: base.manifest, isSettled: true },
+    } as const;
+    expect(plan(cut).actions).toMatchObject([
+      { kind: 'clone-disks', base: BASE_ID, disks: [{ serial: 'overlay' }] },
+      { kind: 'restore-machine', base: BASE_ID },
+    ]);
+    const late = { ...cut, now: cut.now + FORK_WITHIN_MS };
+    expect(plan(late).actions).toMatchObject([{ kind: 'write-record', record: { stoppedAt: late.now } }]);
   });
 });
