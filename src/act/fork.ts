@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HypemanError, messageOf } from '../errors.ts';
 import { machineIdFor } from '../guest/machine-id.ts';
 import { removeFile } from '../host/files.ts';
-import { diskPathIn } from '../machine/base.ts';
+import { answers, diskPathIn } from '../machine/base.ts';
+import type { Base } from '../machine/base.ts';
 import type { SnapshotId } from '../machine/ids.ts';
 import type { MachineRef } from '../machine/driver.ts';
+import type { Forking, InstanceRecord } from '../machine/record.ts';
 import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
 import { keeperOf } from './standby.ts';
@@ -101,10 +103,23 @@ export function identifyGuest({ links }: Hands, { id, identity }: Of<'identify-g
   );
 }
 
-/** Bases that no fork waits for any more. While any fork waits for one, it may be any of them. */
-export async function collectBases({ storage, snapshots }: Hands): Promise<readonly string[]> {
-  const forks = storage.records().flatMap(({ fork }) => (fork === undefined ? [] : [fork]));
-  const isAwaited = forks.some(({ askedAt, source }) => askedAt !== undefined && source === undefined);
-  const used = new Set<SnapshotId | undefined>(forks.map(({ base }) => base));
-  return snapshots.collectBases((base) => isAwaited || used.has(base));
+/**
+ * Bases that no fork starts from, or may: one that still waits may take any that is not older than its asking. What
+ * a record that cannot be read stands on, nobody knows.
+ */
+export function collectBases({
+  storage,
+  snapshots,
+}: Pick<Hands, 'storage' | 'snapshots'>): Promise<readonly string[]> {
+  const isNeeded = ({ fork }: InstanceRecord, id: SnapshotId, base: Base | undefined): boolean =>
+    fork !== undefined && (fork.base === id || isFor(fork, base));
+  return snapshots.collectBases(
+    (id, base) =>
+      storage.problems().length > 0 || storage.records().some((record) => isNeeded(record, id, base)),
+  );
+}
+
+function isFor({ instance, askedAt, source }: Forking, base: Base | undefined): boolean {
+  if (base === undefined || askedAt === undefined || source !== undefined) return false;
+  return answers(base, instance, askedAt);
 }

@@ -1,3 +1,4 @@
+import { answers } from '../machine/base.ts';
 import type { Base } from '../machine/base.ts';
 import { snapshotId } from '../machine/ids.ts';
 import type { InstanceKey } from '../machine/ids.ts';
@@ -59,9 +60,4 @@ async function basesFor(eyes: ForkEyes, source: InstanceKey, askedAt: number): P
   return bases
     .filter((base) => answers(base, source, askedAt))
     .sort((one, other) => one.origin.takenAt - other.origin.takenAt);
-}
-
-/** Whatever happened before the fork asked is in it. */
-function answers({ origin }: Base, source: InstanceKey, askedAt: number): boolean {
-  return origin.instance === source && origin.takenAt >= askedAt;
 }

@@ -23,6 +23,11 @@ export type Origin = {
 /** A base that forks can start from. */
 export type Base = { readonly id: SnapshotId; readonly manifest: SnapshotManifest; readonly origin: Origin };
 
+/** Whether it is what somebody waits for who asked then: whatever the source did before that is in it. */
+export function answers({ origin }: Base, source: InstanceKey, askedAt: number): boolean {
+  return origin.instance === source && origin.takenAt >= askedAt;
+}
+
 const ORIGIN_FILE = 'origin.json';
 
 export function originPathIn(disksDirectory: string): string {

@@ -1,6 +1,6 @@
 import { cloneMethodIn } from '../host/clone-file.ts';
 import { ensureDirectory, namesIn, removeTree, statIfThere } from '../host/files.ts';
-import { basesIn, fillBase, notePause } from './bases.ts';
+import { baseAt, basesIn, fillBase, notePause } from './bases.ts';
 import {
   commitSnapshot,
   discardSnapshot,
@@ -44,7 +44,7 @@ export function openSnapshots(options: {
     freezeDisks: (base, source, fill) => freezeDisks(baseOf(base), { source, fill, bootId, at: now() }),
     notePause: (base, ms) => notePause(baseOf(base), ms),
     settleBase: (base) => settleSnapshot(baseOf(base), bootId),
-    collectBases: (isUsed) => collectBases(roots, isUsed, now()),
+    collectBases: (isUsed) => collectBases({ roots, bootId, now: now() }, isUsed),
     cloneDisk,
   };
 }
@@ -72,17 +72,17 @@ async function freezeDisks(
 }
 
 async function collectBases(
-  roots: Roots,
-  isUsed: (base: SnapshotId) => boolean,
-  now: number,
+  { roots, bootId, now }: { readonly roots: Roots; readonly bootId: string; readonly now: number },
+  isUsed: Parameters<Snapshots['collectBases']>[0],
 ): Promise<readonly string[]> {
   const gone: string[] = [];
   const parent = basesDirectory(roots);
   for (const name of await directoriesIn(parent)) {
-    const paths = basePathsFor(roots, snapshotId(name));
+    const id = snapshotId(name);
+    const paths = basePathsFor(roots, id);
     const isKept = name.startsWith('.')
       ? now - (await lastWriteIn(paths)) <= LEFT_OVER_AFTER_MS
-      : isUsed(snapshotId(name));
+      : isUsed(id, await baseAt(roots, bootId, id));
     if (isKept) continue;
     await discardSnapshot(paths);
     gone.push(paths.directory);

@@ -35,8 +35,11 @@ export type Snapshots = {
   /** The source runs on: how long it stood still is told beside the base, if that is still there. */
   notePause(base: SnapshotId, ms: number): Promise<void>;
   settleBase(base: SnapshotId): Promise<void>;
-  /** Removes bases that are not used and what cut-short freezings and removals left. Returns what went. */
-  collectBases(isUsed: (base: SnapshotId) => boolean): Promise<readonly string[]>;
+  /**
+   * Removes bases that are not used and what cut-short freezings and removals left. Returns what went. `isUsed` is
+   * asked right before; `base` is absent for one that no fork can start from any more.
+   */
+  collectBases(isUsed: (id: SnapshotId, base: Base | undefined) => boolean): Promise<readonly string[]>;
   /**
    * The fork's disk out of a base's, durable, with its final name when all of it is there. One that is
    * there is left as it is. Throws `DiskFull`.

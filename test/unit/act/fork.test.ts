@@ -1,12 +1,16 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { cloneDisks, freezeMachine } from '../../../src/act/fork.ts';
+import { cloneDisks, collectBases, freezeMachine } from '../../../src/act/fork.ts';
 import type { Hands } from '../../../src/act/hands.ts';
+import type { Base } from '../../../src/machine/base.ts';
 import type { GuestState } from '../../../src/machine/guest.ts';
+import { keyOf } from '../../../src/machine/ids.ts';
+import type { SnapshotId } from '../../../src/machine/ids.ts';
+import type { InstanceRecord } from '../../../src/machine/record.ts';
 import { plan } from '../../../src/plan/plan.ts';
-import { ASKERS, BASE_ID, SOURCE_ID, sourceWorld } from '../../support/fork-worlds.ts';
-import { IDENTITY, STARTED } from '../../support/worlds.ts';
+import { aBase, ASKERS, BASE_ID, SOURCE_ID, SOURCE_KEY, sourceWorld } from '../../support/fork-worlds.ts';
+import { aRecord, IDENTITY, NOW, STARTED } from '../../support/worlds.ts';
 
 const held: GuestState = { ...STARTED, identity: SOURCE_ID, held: true };
 const freeze = plan(sourceWorld({ askers: ASKERS, guest: held })).actions.find(
@@ -82,4 +86,30 @@ test('disks are copied over what was left of an earlier try, and the overlay is 
   await cloneDisks({ snapshots }, { kind: 'clone-disks', base: BASE_ID, disks, owner: IDENTITY.owner });
   expect(await readFile(overlay, 'utf8')).toBe('as the base has it');
   await rm(directory, { recursive: true });
+});
+
+describe('a base', () => {
+  const collected = (records: readonly InstanceRecord[], problems: readonly object[] = []) =>
+    collectBases({
+      storage: { records: () => records, problems: () => problems },
+      snapshots: {
+        collectBases: (isUsed: (id: SnapshotId, base: Base) => boolean) =>
+          Promise.resolve([aBase()].filter((base) => !isUsed(base.id, base)).map(({ id }) => id)),
+      },
+    } as unknown as Hands);
+
+  test.each([
+    ['is taken by nobody, and waited for by nobody', {}, [BASE_ID]],
+    ['a fork stands on', { source: SOURCE_ID, base: BASE_ID }, []],
+    ['a fork waits for', { askedAt: NOW }, []],
+    ['was there before a fork asked', { askedAt: NOW + 1 }, [BASE_ID]],
+    ['is of another than a fork waits for', { instance: keyOf('default', 'other'), askedAt: NOW }, [BASE_ID]],
+    ['a fork had that is itself by now', { askedAt: NOW, source: SOURCE_ID }, [BASE_ID]],
+  ])('that %s', async (_, forking, gone) => {
+    expect(await collected([aRecord({ fork: { instance: SOURCE_KEY, ...forking } })])).toEqual(gone);
+  });
+
+  test('that may be what a record needs that cannot be read is kept', async () => {
+    expect(await collected([], [{ directory: '/there', message: 'it is not JSON' }])).toEqual([]);
+  });
 });
