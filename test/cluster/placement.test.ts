@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { mappingOf, textAt, valueAt } from '../../src/api/raw.ts';
+import { textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
@@ -16,13 +16,12 @@ describe.skipIf(missing !== undefined)(`placement by the scheduler ${missing ?? 
   let worker: Worker;
   let yard: PlacementYard;
   let nodes: PaperNode[] = [];
-  const clock = { aheadMs: 0 };
 
   beforeAll(async () => {
     plane = await startControlPlane({ schedules: true });
     await installCrd(plane.admin);
     await makeSystem(plane.admin);
-    worker = await startWorker(plane, { now: () => Date.now() + clock.aheadMs });
+    worker = await startWorker(plane);
   });
   afterAll(async () => {
     await worker.close();
@@ -178,38 +177,6 @@ describe.skipIf(missing !== undefined)(`placement by the scheduler ${missing ?? 
     await yard.untilOn(instance, home);
     const name = ['spec', 'affinity', 'nodeAffinity', 'requiredDuringSchedulingIgnoredDuringExecution'];
     expect(JSON.stringify(valueAt(await yard.podOf(instance), name))).toContain('metadata.name');
-  });
-
-  test('a node that is not heard of keeps its Instances, until somebody says that it is out of service', async () => {
-    const [dying] = [await node('dying'), await node('other', { hasAgent: false })];
-    const instance = await yard.declare('web');
-    await yard.untilOn(instance, 'dying');
-    await yard.take(instance, 'dying');
-    await node('heir');
-    dying.fallSilent();
-    clock.aheadMs += 60_000;
-    await yard.untilSaid('web', 'Ready', { status: 'Unknown', reason: /Unreachable$/ });
-    expect(await yard.nodeOf(instance)).toBe('dying');
-    await dying.patch({
-      spec: {
-        taints: [{ key: 'node.kubernetes.io/out-of-service', effect: 'NoExecute', value: 'nodeshutdown' }],
-      },
-    });
-    await yard.untilOn(instance, 'heir');
-    const { body } = await yard.read('web');
-    expect(valueAt(body, ['metadata', 'annotations'])).toBeUndefined();
-    expect(valueAt(body, ['metadata', 'finalizers'])).toBeUndefined();
-    expect(mappingOf(body.status).state).toBeUndefined();
-  });
-
-  test('an Instance on a node that was removed is placed anew', async () => {
-    const old = await node('old');
-    const instance = await yard.declare('web');
-    await yard.untilOn(instance, 'old');
-    await yard.take(instance, 'old');
-    await node('new');
-    await old.remove();
-    await yard.untilOn(instance, 'new');
   });
 
   test('a deleted Instance takes its placeholder along, wherever that is', async () => {

@@ -1,7 +1,7 @@
 import { REST } from './placement-step.ts';
 import type { Rung, Step } from './placement-step.ts';
 
-/** Whoever holds it can run it, or is let go: by people's word alone, never because nothing is heard. */
+/** Whoever holds it can run it, or is let go: by people's word, never because nothing is heard. */
 export const holderExists: Rung = ({ instance: { holder }, holderStanding }) => {
   const isOver = holderStanding === 'gone' || holderStanding === 'out-of-service';
   return holder !== undefined && isOver ? { actions: [{ kind: 'let-go', node: holder }] } : undefined;

@@ -38,7 +38,8 @@ export const AGENT_GRACE_MS = 40_000;
 
 /**
  * What may be thought of a node. `unreachable`: neither its kubelet nor its agent is heard of. `silent`: its agent
- * alone. In both cases machines may run on there. `out-of-service` and `gone` are people's word that they do not.
+ * alone. In both cases machines may run on there. `out-of-service` and `gone` are people's word that they do not, and
+ * the agent is not heard either.
  */
 export type NodeStanding = 'alive' | 'unreachable' | 'silent' | 'out-of-service' | 'gone';
 
@@ -88,9 +89,10 @@ export function standingOf(
   agent: AgentSight | undefined,
   now: number,
 ): NodeStanding {
+  // Whoever says that nothing runs there is mistaken: machines may, and their agent can still end them.
+  if (agent !== undefined && isFresh(agent, now)) return 'alive';
   if (node === undefined) return 'gone';
   if (node.isOutOfService) return 'out-of-service';
-  if (agent !== undefined && isFresh(agent, now)) return 'alive';
   if (node.isUnheard) return 'unreachable';
   return agent === undefined ? 'alive' : 'silent';
 }

@@ -109,8 +109,9 @@ export class PlacementSights {
     return [...new Set([...this.#instances.keys(), ...this.#podsFor.keys()])];
   }
 
+  /** Every node, and every one of which only its agent is left. */
   nodes(): readonly string[] {
-    return [...this.#nodes.keys()];
+    return [...new Set([...this.#nodes.keys(), ...this.#agents.keys()])];
   }
 
   node(name: string): NodeSight | undefined {

@@ -21,13 +21,11 @@ test.each([
   ['neither is heard', nodeWith({ isUnheard: true }), agentSeen(60_000), 'unreachable'],
   ['its kubelet alone is heard', nodeWith(), agentSeen(60_000), 'silent'],
   ['no agent ever told of itself', nodeWith(), undefined, 'alive'],
-  [
-    'it is out of service, whoever is heard',
-    nodeWith({ isOutOfService: true }),
-    agentSeen(0),
-    'out-of-service',
-  ],
-  ['it is gone, whoever is heard', undefined, agentSeen(0), 'gone'],
+  ['it is out of service', nodeWith({ isOutOfService: true }), agentSeen(60_000), 'out-of-service'],
+  ['it is out of service by mistake', nodeWith({ isOutOfService: true }), agentSeen(0), 'alive'],
+  ['it is gone', undefined, agentSeen(60_000), 'gone'],
+  ['it is gone, with all that was ever told of it', undefined, undefined, 'gone'],
+  ['its Node was deleted and its agent is heard', undefined, agentSeen(0), 'alive'],
 ] as const)('a node of which %s', (_, node, agent, standing) => {
   expect(standingOf(node, agent, NOW)).toBe(standing);
 });
