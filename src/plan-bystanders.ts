@@ -8,8 +8,10 @@ import type { Shaping } from './machine/network.ts';
 import { pathsFor } from './machine/paths.ts';
 import type { Roots } from './machine/paths.ts';
 import type { InstanceRecord } from './machine/record.ts';
+import { foreseen } from './plan/foresee.ts';
 import { mediationWanted } from './plan/mediation.ts';
-import { isRecorded } from './plan/known.ts';
+import { isKnown, isRecorded } from './plan/known.ts';
+import { forkingOf } from './plan/records.ts';
 import type { RecordedWorld, World } from './plan/world.ts';
 
 export type Bystander = {
@@ -78,6 +80,39 @@ export function supposeMediated(world: World): World {
   const mediation = mediationWanted(supposed);
   const guard = { state: 'guarded', ...(mediation === undefined ? {} : { mediation }) } as const;
   return { ...supposed, network: { ...supposed.network, guard } };
+}
+
+/** A fork as it will see its source when it is on record, and the source as its fork will find it. */
+export async function supposeForking(
+  world: World,
+  see: (source: InstanceKey) => Promise<World>,
+): Promise<World> {
+  const source = world.forking?.source ?? (await sourceOf(world, see));
+  if (source === undefined) return world;
+  return { ...world, forking: { bases: [], ...world.forking, source: supposeItself(started(source)) } };
+}
+
+async function sourceOf(
+  world: World,
+  see: (source: InstanceKey) => Promise<World>,
+): Promise<World | undefined> {
+  if (world.record !== 'absent' || world.desired.is !== 'wanted') return undefined;
+  const { fork } = forkingOf(world.key, world.desired.instance);
+  return fork === undefined ? undefined : see(fork.instance);
+}
+
+/** One that is declared in the same files is started before. */
+function started(source: World): World {
+  if (source.record !== 'absent') return source;
+  const { rounds, world } = foreseen(source);
+  return rounds.at(-1)?.verdict === 'rest' ? world : source;
+}
+
+/** Whose identity a guest has, it tells to the controller alone. */
+function supposeItself(source: World): World {
+  const { guest } = source;
+  if (!isKnown(source) || guest.state !== 'started') return source;
+  return { ...source, guest: { ...guest, identity: source.record.identity.id } };
 }
 
 const SOME_PORTS = { explicit: 1, tls: 2, http: 3, dns: 4 };

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Instance } from './api/instance.ts';
 import type { InstanceStatus } from './api/status.ts';
 import { parseQuantity } from './api/quantity.ts';
 import type { Places } from './cli/context.ts';
@@ -17,10 +18,12 @@ import type { InstanceId, InstanceKey } from './machine/ids.ts';
 import type { Shaping } from './machine/network.ts';
 import { SHARED_GID } from './machine/owner.ts';
 import { openAddressPool } from './network/address-pool.ts';
-import { bystanderEyes, supposeMediated } from './plan-bystanders.ts';
+import { bystanderEyes, supposeForking, supposeMediated } from './plan-bystanders.ts';
 import { foresee } from './plan/foresee.ts';
 import { isRecorded } from './plan/known.ts';
 import { pendingOf } from './plan/wishes.ts';
+import { reportedDeclarations, supposedEnvironment } from './reported-declarations.ts';
+import { readCrd } from './sources/crd.ts';
 import { resolveEnvironment } from './sources/environment.ts';
 import type { SecretLookup } from './sources/environment.ts';
 import { resolvePullSecrets } from './sources/pull-secrets.ts';
@@ -47,7 +50,8 @@ export async function planFiles(
   const planned: PlannedInstance[] = [];
   for (const { key, says } of valid) {
     if (says.is !== 'instance') continue;
-    const world = supposeMediated(await look(key, signal));
+    const seen = supposeMediated(await look(key, signal));
+    const world = await supposeForking(seen, (source) => look(source, signal));
     const pendingFields = isRecorded(world) ? pendingOf(world) : [];
     planned.push({ key, rounds: foresee(world), pendingFields });
   }
@@ -60,13 +64,17 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
   const roots = { state: stateDir, run: runDir };
   const bootId = await readBootId();
   const storage = await openStorage({ roots });
-  const statuses = new Map<string, InstanceStatus>();
-  for (const { metadata, status } of await readReported(stateDir))
-    statuses.set(keyOf(metadata.namespace, metadata.name), status);
+  const reported = await readReported(stateDir);
+  const statuses = new Map(
+    reported.map(({ metadata, status }) => [keyOf(metadata.namespace, metadata.name), status]),
+  );
   const driver = openDriver({ roots, accelerator: 'auto' }, bootId, () => undefined);
   const images = await openImageStore({ roots, sharedGid: SHARED_GID, onChange: () => undefined });
   const settings = { roots, nodeName: hostname(), defaultHypervisor: 'qemu' } as const;
-  const declarations = declarationsIn(claims, storage);
+  const known = reported.filter(({ metadata: { namespace, name } }) =>
+    storage.recordOf(keyOf(namespace, name)),
+  );
+  const declarations = declarationsIn(claims, reportedDeclarations(known, await readCrd()), storage);
   return {
     ...bystanderEyes({
       ...{ roots, bootId },
@@ -92,7 +100,11 @@ async function openEyes(stateDir: string, runDir: string, claims: Claims): Promi
 }
 
 /** The files as if they were watched: an instance that is there already has been edited. */
-function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] {
+function declarationsIn(
+  claims: Claims,
+  elsewhere: ReadonlyMap<InstanceKey, Instance>,
+  storage: Storage,
+): Eyes['declarations'] {
   const claimOf = (key: InstanceKey): Claims[number] | undefined =>
     claims.find((claim) => claim.key === key && claim.says.is === 'instance');
   const secretOf: SecretLookup = (secret) => {
@@ -105,7 +117,8 @@ function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] 
       const record = storage.recordOf(key);
       const uid = record?.uid ?? 'new';
       const generation = (record?.run?.applied.generation ?? 0) + 1;
-      if (says?.is === 'instance') return { is: 'wanted', uid, generation, instance: says.instance };
+      const instance = says?.is === 'instance' ? says.instance : elsewhere.get(key);
+      if (instance !== undefined) return { is: 'wanted', uid, generation, instance };
       return { is: 'held', uid, generation, refused: UNKNOWN_SOURCE };
     },
     volumes: {
@@ -122,7 +135,9 @@ function declarationsIn(claims: Claims, storage: Storage): Eyes['declarations'] 
     },
     environmentOf: async (key) => {
       const claim = claimOf(key);
-      if (claim?.says.is !== 'instance') return { is: 'missing', ...UNKNOWN_SOURCE };
+      const other = elsewhere.get(key);
+      if (claim?.says.is !== 'instance')
+        return other === undefined ? { is: 'missing', ...UNKNOWN_SOURCE } : supposedEnvironment(other);
       return resolveEnvironment(claim.says.instance, fileOf(claim), {
         secretOf,
       });
@@ -134,7 +149,7 @@ function fileOf({ place }: Claims[number]): string {
   return place.replace(/:\d+:\d+$/, '');
 }
 
-/** Whom a fork names may be declared elsewhere. */
+/** Whom a fork names may be declared elsewhere, and known to nobody on this host. */
 const UNKNOWN_SOURCE = {
   reason: 'SourceLost',
   message: 'it is declared in none of these files: name its file too',

@@ -4,7 +4,7 @@ import { pluggedBytes } from '../machine/hotplug.ts';
 import type { MachineState, ProcessIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import { heldPolicy } from './mediation.ts';
-import { forkedAfter, recordedAs } from './foreseen-fork.ts';
+import { endAtSource, forkedAfter, recordedAs } from './foreseen-fork.ts';
 import { plan } from './plan.ts';
 import { settledOf, standbyOf } from './foreseen-standby.ts';
 import type { Plan } from './verdict.ts';
@@ -20,15 +20,23 @@ const NOBODY: ProcessIdentity = { pid: 0, startTime: 0, bootId: '' };
  * rest. Nothing is acted upon, and no real action ever rests on it.
  */
 export function foresee(world: World): readonly Plan[] {
+  return foreseen(world).rounds;
+}
+
+/** The steps as `foresee` tells them, and the world after them. */
+export function foreseen(world: World): { readonly rounds: readonly Plan[]; readonly world: World } {
   const rounds: Plan[] = [];
   let current = world;
   while (rounds.length < MOST_ROUNDS) {
-    const next = plan(current);
+    const planned = plan(current);
+    const end = endAtSource(current, planned);
+    const next = end ?? planned;
     rounds.push(next);
+    if (end !== undefined) break;
     if (next.actions.length === 0 && next.lookAgainMs === undefined) break;
     current = later(next.actions.reduce(afterAction, current), next.lookAgainMs ?? 1);
   }
-  return rounds;
+  return { rounds, world: current };
 }
 
 /** The world if the action did what it says, and nothing else happened. */

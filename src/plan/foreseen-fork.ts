@@ -1,5 +1,7 @@
 import type { InstanceRecord } from '../machine/record.ts';
 import type { Action } from './action.ts';
+import { stateOf } from './run-state.ts';
+import type { Plan } from './verdict.ts';
 import type { World } from './world.ts';
 
 /** What forking does to the world of the one who acts, as far as it can be known before. */
@@ -26,6 +28,22 @@ export function forkedAfter(world: World, action: ForkAction): World {
     case 'identify-guest':
       return guestIs(world, (guest) => ({ ...released(guest), identity: action.id }));
   }
+}
+
+/** Where the foresight of a fork ends that waits for its source: what comes next is for the source to do. */
+export function endAtSource({ forking }: World, next: Plan): Plan | undefined {
+  if (forking === undefined || next.verdict !== 'waiting') return undefined;
+  if (next.reason !== 'Forking' || forking.trouble !== undefined) return next;
+  return { ...next, message: goingOnText(forking.source) };
+}
+
+function goingOnText(source: World): string {
+  const { key } = source;
+  const state = stateOf(source);
+  if (state === 'Running')
+    return `${key} stands still for a moment, then the fork goes on from its memory and its disks`;
+  if (state === 'Standby') return `the fork goes on from the memory and the disks of ${key}`;
+  return `the fork gets copies of the disks of ${key}`;
 }
 
 /** A fork that has chosen its base stands on it; one that has let go of it does not. */

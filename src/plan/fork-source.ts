@@ -25,6 +25,8 @@ export function sourceObstacle(fork: RecordedWorld, source: World): Verdict {
 }
 
 function notThere({ key, desired }: World): Verdict {
+  if (desired.is === 'wanted')
+    return notReady(`${key} is declared and not there yet: it is forked once it was started`);
   return notReady(
     desired.is === 'held'
       ? `${key} cannot be forked now: ${desired.refused.message}`

@@ -1,7 +1,9 @@
+import type { Instance } from '../api/instance.ts';
 import type { ProgramExit } from '../machine/guest.ts';
 import type { CloneMethod, Hypervisor } from '../machine/machine.ts';
 import type { Base } from '../machine/base.ts';
 import { keyOf, nameOf, namespaceOf } from '../machine/ids.ts';
+import type { InstanceKey } from '../machine/ids.ts';
 import type { Applied, Fields, Forking, InstanceRecord, StopReason } from '../machine/record.ts';
 import { FORK_FIELD } from './fields.ts';
 import { elapsed, GOOD_RUN_MS } from './patience.ts';
@@ -21,11 +23,16 @@ function changed(record: InstanceRecord, change: (draft: Draft) => void): Instan
 /** The first record of an instance. Undefined when nobody proposed an identity. */
 export function newRecord({ key, desired, proposal, now }: WantedWorld): InstanceRecord | undefined {
   if (proposal === 'unneeded') return undefined;
-  const { forkFrom } = desired.instance.spec;
   return {
     ...{ version: 1, key, uid: desired.uid, identity: proposal, createdAt: now, restarts: 0, failures: 0 },
-    ...(forkFrom === undefined ? {} : { fork: { instance: keyOf(namespaceOf(key), forkFrom.instance) } }),
+    ...forkingOf(key, desired.instance),
   };
+}
+
+/** Whom an instance is to be a fork of, if it is to be one. */
+export function forkingOf(key: InstanceKey, { spec }: Instance): Pick<InstanceRecord, 'fork'> {
+  const { forkFrom } = spec;
+  return forkFrom === undefined ? {} : { fork: { instance: keyOf(namespaceOf(key), forkFrom.instance) } };
 }
 
 /** From now on its source knows that a base is waited for. */
