@@ -6,7 +6,7 @@ import type { ControlPlane } from '../support/cluster-control-plane.ts';
 import { addPaperNode, makeSystem, startWorker } from '../support/cluster-scheduling.ts';
 import type { PaperNode, Worker } from '../support/cluster-scheduling.ts';
 import { installCrd } from '../support/cluster-stage.ts';
-import { makePlacementYard } from '../support/placement-yard.ts';
+import { agentStatus, makePlacementYard } from '../support/placement-yard.ts';
 import type { PlacementYard } from '../support/placement-yard.ts';
 
 const missing = controlPlaneMissing();
@@ -78,6 +78,23 @@ describe.skipIf(missing !== undefined)(`placement and nodes that are lost ${miss
     clock.aheadMs += 60_000;
     await old.remove();
     await yard.untilOn(instance, 'new');
+  });
+
+  test('one that was replaced by a file without our marks is still on the node that is not heard of', async () => {
+    const old = await node('old');
+    const instance = await yard.declare('web');
+    await yard.untilOn(instance, 'old');
+    await yard.take(instance, 'old', { ...agentStatus('Running'), nodeName: 'old' });
+    await node('new');
+    old.fallSilent();
+    clock.aheadMs += 60_000;
+    await yard.merge('web', { metadata: { labels: null, annotations: null, finalizers: null } });
+    await yard.untilSaid('web', 'Ready', { status: 'Unknown', reason: 'AgentUnreachable' });
+    await sleep(2_000);
+    expect(await yard.nodeOf(instance)).toBe('old');
+    await old.remove();
+    await yard.untilOn(instance, 'new');
+    expect(valueAt((await yard.read('web')).body, ['status', 'nodeName'])).toBeUndefined();
   });
 
   test('one whose Node alone was removed stays for as long as its agent is heard', async () => {

@@ -26,6 +26,14 @@ export function holderOf({ document, uid }: KubernetesObject): string | undefine
   return ofUid === uid ? node : undefined;
 }
 
+/**
+ * The node that may run it: whoever replaces an object (`kubectl replace`) wipes marks off that are not in his file,
+ * and what its agent told last stays. A node that gives one up, or from which one is taken, takes that back.
+ */
+export function mayRunAt(object: KubernetesObject): string | undefined {
+  return holderOf(object) ?? textAt(object.document, ['status', 'nodeName']);
+}
+
 /** Our finalizer is on it, and it is held for this node. */
 export function isClaimed(object: KubernetesObject, nodeName: string, kind: HeldKind = INSTANCE): boolean {
   const holder = holderOf(object) ?? (isBeingDeleted(object) ? labelOf(object, NODE_LABEL) : undefined);

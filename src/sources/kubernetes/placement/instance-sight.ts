@@ -4,7 +4,7 @@ import { problemText } from '../../../api/problem.ts';
 import { mappingOf, textAt, valueAt } from '../../../api/raw.ts';
 import type { Mapping } from '../../../api/raw.ts';
 import type { InstanceKey } from '../../../machine/ids.ts';
-import { holderOf } from '../claim.ts';
+import { mayRunAt } from '../claim.ts';
 import { NODE_LABEL } from '../instance-resource.ts';
 import { finalizersOf, isBeingDeleted, labelOf } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
@@ -36,7 +36,7 @@ export type InstanceSight = {
   readonly createdAt: number;
   readonly isBeingDeleted: boolean;
   readonly finalizers: readonly string[];
-  /** The node that took it, and so may run it. */
+  /** The node that may run it. */
   readonly holder?: string;
   readonly demand: Demand | { readonly invalid: string };
   readonly status: Mapping;
@@ -49,7 +49,7 @@ const POD_FIELDS = [
 
 export function instanceSightOf(object: KubernetesObject, parser: Parser): InstanceSight {
   const { key, uid, resourceVersion, document } = object;
-  const holder = holderOf(object);
+  const holder = mayRunAt(object);
   return {
     key,
     uid,
@@ -70,7 +70,7 @@ function demandOf(object: KubernetesObject, parser: Parser): InstanceSight['dema
   if (parsed.is === 'bad') return { invalid: parsed.problems.map(problemText).join('\n') };
   const { spec, labels } = parsed.instance;
   // The label of one that is held says who holds it, and not where it shall be.
-  const labelled = holderOf(object) === undefined ? labelOf(object, NODE_LABEL) : undefined;
+  const labelled = mayRunAt(object) === undefined ? labelOf(object, NODE_LABEL) : undefined;
   const nodeName = textAt(document, ['spec', 'nodeName']) ?? labelled;
   return {
     state: spec.state,

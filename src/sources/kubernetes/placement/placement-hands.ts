@@ -7,6 +7,7 @@ import { letGo, writeStatus } from './instance-writes.ts';
 import { placeholderFor } from './placeholder-pod.ts';
 import type { PlaceholderSettings } from './placeholder-pod.ts';
 import type { PlacementPlan } from './placement-plan.ts';
+import { statusLetGo } from './placement-status.ts';
 import type { PlacementSights } from './placement-sights.ts';
 import type { PlacementAction } from './placement-step.ts';
 import type { Refusal } from './placement-world.ts';
@@ -49,11 +50,9 @@ async function act(parts: Parts, instance: InstanceSight, action: PlacementActio
     case 'delete-placeholder':
       await deletePod(api, sights.pod(action.pod), action.isForced);
       return 'done';
-    case 'let-go': {
-      const after = await letGo(api, instance, action.node);
-      if (after !== undefined) sights.putInstance(after);
+    case 'let-go':
+      await takeFrom(parts, instance, action.node);
       return 'done';
-    }
     default:
       return unreachable(action);
   }
@@ -70,6 +69,16 @@ function taken(
   }
   const message = `Pod ${object.key} has the name of its placeholder and is none: delete that Pod`;
   return { is: 'stalled', reason: 'PlaceholderNameTaken', message };
+}
+
+/** The status last: for as long as it names the node, that one has the Instance. */
+async function takeFrom({ api, sights, now }: Parts, instance: InstanceSight, node: string): Promise<void> {
+  const free = await letGo(api, instance, node);
+  if (free === undefined) return;
+  sights.putInstance(free);
+  const { resourceVersion } = free;
+  const told = await writeStatus(api, { ...instance, resourceVersion }, statusLetGo(instance, node, now()));
+  if (told !== undefined) sights.putInstance(told);
 }
 
 async function release({ api, sights }: Parts, pod: PodSight): Promise<void> {

@@ -27,6 +27,13 @@ export function statusWaiting(
   return { observedGeneration: generation, conditions: stamped(claims, status, generation, now) };
 }
 
+/** Of an Instance that was just taken from a node. */
+export function statusLetGo(instance: InstanceSight, node: string, now: number): PlacementStatus {
+  const [reason, message] = ['Scheduling', `node ${node} is gone for good: another is looked for`];
+  const scheduled = { status: 'False', reason, message } as const;
+  return statusWaiting(instance, { is: 'waiting', reason, message, scheduled }, now);
+}
+
 /** Of an Instance whose node is not heard of: what it last told may be so no more. */
 export function statusUnheard(
   { status }: InstanceSight,

@@ -11,7 +11,7 @@ export type PlacementAction =
   | { readonly kind: 'delete-placeholder'; readonly pod: PodSight; readonly isForced: boolean }
   /** Takes our finalizer off: nothing runs behind it. */
   | { readonly kind: 'release-placeholder'; readonly pod: PodSight }
-  /** Takes holder, label and finalizer off the Instance: the node is proven unable to run it. */
+  /** Takes holder, label and finalizer off the Instance, and what was told of it there: the node runs nothing. */
   | { readonly kind: 'let-go'; readonly node: string };
 
 /** What the user is told while no agent has the Instance. */

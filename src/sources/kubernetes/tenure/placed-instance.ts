@@ -1,6 +1,6 @@
 import { textAt } from '../../../api/raw.ts';
 import type { ApiServer } from '../api-server.ts';
-import { holderOf, isClaimed } from '../claim.ts';
+import { holderOf, isClaimed, mayRunAt } from '../claim.ts';
 import { INSTANCE } from '../held-kind.ts';
 import { FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from '../instance-resource.ts';
 import { finalizersOf, isBeingDeleted, labelOf } from '../kubernetes-object.ts';
@@ -32,7 +32,7 @@ export async function claimByPod(
 ): Promise<Sight> {
   return changeMetadata(api, object, (current) => {
     const node = labelOf(current, NODE_LABEL) ?? nodeName;
-    const holder = holderOf(current) ?? nodeName;
+    const holder = mayRunAt(current) ?? nodeName;
     if (node !== nodeName || holder !== nodeName || isBeingDeleted(current)) return undefined;
     const hasLabel = labelOf(current, NODE_LABEL) === nodeName;
     if (isClaimed(current, nodeName) && hasLabel && placedBy(current) === pod) return undefined;
