@@ -58,13 +58,13 @@ export class MergedDeclarations {
     const own = this.#declared(key);
     const named = own.is === 'wanted' ? own.instance.spec.forkFrom : undefined;
     if (own.is !== 'wanted' || named === undefined) return undefined;
+    const declared = keyOf(namespaceOf(key), named.instance);
     const forking = this.#forkingOf(key, own);
-    if (forking === undefined)
-      return { key, own, source: keyOf(namespaceOf(key), named.instance), isBereft: false };
-    const kept = this.#storage.inheritanceOf(key);
-    const fork = { key, own, source: forking.instance };
-    if (kept === undefined) return { ...fork, isBereft: forking.source !== undefined };
-    return { ...fork, kept, isBereft: false };
+    const isTaken = forking?.source !== undefined;
+    // Until something is taken of it, whom it is a fork of may be edited.
+    const fork = { key, own, source: isTaken ? forking.instance : declared };
+    const kept = isAsked(forking, fork.source) ? this.#storage.inheritanceOf(key) : undefined;
+    return kept === undefined ? { ...fork, isBereft: isTaken } : { ...fork, kept, isBereft: false };
   }
 
   /** A record speaks for its own instance: a successor of the same name has another uid. */
@@ -107,6 +107,12 @@ export class MergedDeclarations {
     this.#merged.set(own, merged);
     return merged;
   }
+}
+
+/** Before a fork asks its source for a base, what that declares is kept. */
+function isAsked(forking: Forking | undefined, source: InstanceKey): boolean {
+  if (forking?.instance !== source) return false;
+  return forking.askedAt !== undefined || forking.source !== undefined;
 }
 
 function judged({ own, source }: Fork, { instance, problems }: Merged): Declared {

@@ -24,7 +24,7 @@ import { guardedMeanwhile, mediatedMeanwhile } from './rungs/meanwhile.ts';
 import { notPaused, programStarted } from './rungs/running.ts';
 import { overlayFits } from './rungs/overlay.ts';
 import { forgotten, machineStopped } from './rungs/remove.ts';
-import { forkBased, forkBaseKept, forkDisksCloned, forkIdentified } from './rungs/fork.ts';
+import { forkBased, forkBaseKept, forkDeclared, forkDisksCloned, forkIdentified } from './rungs/fork.ts';
 import { guestReleased, releasedMeanwhile, runningFrozen, servingForks } from './rungs/freeze.ts';
 import {
   guestRefreshed,
@@ -55,7 +55,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
   machineAccountedFor,
   noHalfRestore,
   // What a fork starts from, before it is at rest or starts.
-  ...[forkBased, forkDisksCloned].map(holdingNoPolicy),
+  ...[forkDeclared, forkBased, forkDisksCloned].map(holdingNoPolicy),
   holdingNoPolicy(servingForks(stateWanted)),
   // From standby to a machine that goes on: the same order, for what it was started with.
   ...[toolsPresent, ownDriverAvailable, imageReady, memoryFits, credentialsKnown, proxyReachable]

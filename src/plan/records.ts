@@ -35,6 +35,15 @@ export function forkingOf(key: InstanceKey, { spec }: Instance): Pick<InstanceRe
   return forkFrom === undefined ? {} : { fork: { instance: keyOf(namespaceOf(key), forkFrom.instance) } };
 }
 
+/** It is to be a fork of somebody else, or of nobody; what little was made for it before does not count. */
+export function withForking(record: InstanceRecord, { fork }: Pick<InstanceRecord, 'fork'>): InstanceRecord {
+  return changed(record, (draft) => {
+    delete draft.fork;
+    delete draft.image;
+    if (fork !== undefined) draft.fork = fork;
+  });
+}
+
 /** From now on its source knows that a base is waited for. */
 export function withAsked(record: InstanceRecord, fork: Forking, at: number): InstanceRecord {
   return { ...record, fork: { ...fork, askedAt: at } };

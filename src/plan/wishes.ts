@@ -1,6 +1,14 @@
 import type { Hypervisor } from '../machine/machine.ts';
 import type { Fields, InstanceRecord } from '../machine/record.ts';
-import { ENV_FIELD_PREFIX, environmentFields, fieldsOf, NETWORK_FIELD, pendingFields } from './fields.ts';
+import { nameOf } from '../machine/ids.ts';
+import {
+  ENV_FIELD_PREFIX,
+  environmentFields,
+  fieldsOf,
+  FORK_FIELD,
+  NETWORK_FIELD,
+  pendingFields,
+} from './fields.ts';
 import { memoryInEffect } from './memory.ts';
 import { hasMachine, isSuspended } from './suspended.ts';
 import type { KnownWorld, RecordedWorld } from './world.ts';
@@ -48,12 +56,18 @@ function fieldsWanted(world: RecordedWorld): Fields {
   return { ...fields, ...environment };
 }
 
-/** What a start now would bring: the pinned image, and an overlay that never shrinks. */
+/** What a start now would bring: the pinned image, an overlay that never shrinks, and whom it was forked from. */
 export function fieldsAtStart(world: RecordedWorld): Fields {
   const { record, overlay, desired } = world;
   const bytes = Math.max(desired.instance.spec.overlayBytes, overlay.state === 'ready' ? overlay.bytes : 0);
   const image = record.image === undefined ? {} : { image: record.image.reference };
-  return { ...fieldsWanted(world), ...image, overlaySize: String(bytes) };
+  return forkedAs(record, { ...fieldsWanted(world), ...image, overlaySize: String(bytes) });
+}
+
+function forkedAs({ fork }: InstanceRecord, fields: Fields): Fields {
+  const others = Object.entries(fields).filter(([path]) => path !== FORK_FIELD);
+  const forked = fork === undefined ? {} : { [FORK_FIELD]: nameOf(fork.instance) };
+  return { ...Object.fromEntries(others), ...forked };
 }
 
 /** The edits that the guest does not have: of a machine there is, or that even a start would not bring. */

@@ -41,6 +41,19 @@ describe('a fork that was not made yet', () => {
     expect(await stage.inherited.inheritanceFrom(COPY, 'Running')).toMatchObject({ is: 'missing' });
   });
 
+  test('is of whom it names by now, and has nothing of whom it asked before', async () => {
+    const stage = new InheritanceStage();
+    stage.source.declare(base({ PORT: '80' }, { vcpus: 8 }));
+    stage.source.declare({ ...base({}, { vcpus: 4 }), name: 'other' });
+    stage.source.declare(aFork('copy', 'base'));
+    await stage.fork('copy', 'base');
+    stage.record('copy', 'base', { askedAt: 1 });
+    expect(stage.spec(COPY).vcpus).toBe(8);
+    stage.source.declare(aFork('copy', 'other'));
+    expect(stage.spec(COPY).vcpus).toBe(4);
+    expect(await stage.guestOf(COPY)).toEqual({});
+  });
+
   test('waits for an environment that its source cannot have', async () => {
     const stage = new InheritanceStage();
     stage.source.withholdEnvironment(stage.source.declare(base({})), 'there is no Secret app');

@@ -1,4 +1,4 @@
-import { ENV_FIELD_PREFIX, EGRESS_FIELD } from '../fields.ts';
+import { ENV_FIELD_PREFIX, EGRESS_FIELD, FORK_FIELD } from '../fields.ts';
 import { isRecorded } from '../known.ts';
 import { growthOf } from '../memory.ts';
 import { disguiseOf } from '../policy-for.ts';
@@ -37,6 +37,8 @@ function pendingClaim(world: RecordedWorld, pending: readonly string[]): Claim {
 
 function cureFor(path: string): string {
   if (path === 'overlaySize') return 'overlaySize never shrinks: a smaller one needs a new instance';
+  if (path === FORK_FIELD)
+    return `${path} does not change what an instance was begun from: delete it, and declare it anew`;
   return `${path} needs updatePolicy Recreate, which discards the overlay`;
 }
 

@@ -7,10 +7,18 @@ import type { Forking } from '../../machine/record.ts';
 import type { Action } from '../action.ts';
 import { heldPolicy } from '../mediation.ts';
 import { ASK_AGAIN_MS, ASK_ANEW_MS, BASE_WITHIN_MS, elapsed } from '../patience.ts';
-import { withAsked, withBase, withoutBase, withoutSource, withoutStandby } from '../records.ts';
+import {
+  forkingOf,
+  withAsked,
+  withBase,
+  withForking,
+  withoutBase,
+  withoutSource,
+  withoutStandby,
+} from '../records.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { asked, firstUnmet, met, unmet, waiting } from '../verdict.ts';
-import { isNetworked, restartedAtOf } from '../wishes.ts';
+import { hasNeverRun, isNetworked, restartedAtOf } from '../wishes.ts';
 import type { Forkable, KnownWorld, RecordedWorld } from '../world.ts';
 import { sourceObstacle, sourceState } from '../fork-source.ts';
 import { driverAvailable, toolsPresent } from './host-ready.ts';
@@ -19,6 +27,16 @@ import { notPaused } from './running.ts';
 import { credentialsKnown } from './start-words.ts';
 
 /** A fork: first a base of its source, then disks of its own, then it goes on as if it had been in standby. */
+
+/** Until there is something of it, whom it is a fork of, if of anybody, is as declared. */
+export const forkDeclared: Rung<RecordedWorld> = ({ record, key, desired, overlay }) => {
+  const declared = forkingOf(key, desired.instance);
+  if (!hasNeverRun(record) || record.fork?.instance === declared.fork?.instance) return met;
+  const write = { kind: 'write-record', record: withForking(record, declared) } as const;
+  const message = 'it is to start from something else';
+  if (overlay.state === 'absent') return unmet('Forking', message, write);
+  return unmet('Forking', message, { kind: 'remove-overlay', id: record.identity.id }, write);
+};
 
 const FORKING = 'the source is asked for its memory and its disks';
 

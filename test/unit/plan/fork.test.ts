@@ -224,3 +224,38 @@ describe('a fork with a base', () => {
     expect(steps.at(-1)).toBe('start-machine');
   });
 });
+
+describe('whom an instance is a fork of', () => {
+  const ofAnother = { instance: 'other', fromRunning: true, credentials: 'Inherit' } as const;
+  const image = 'docker.io/library/nginx:1.27';
+
+  test('is as declared until something is taken of it', () => {
+    const mistaken = forkWorld(forkable(freshWorld({ desired: { is: 'gone' } })), {}, asking());
+    const corrected = { ...mistaken, desired: wanted({ forkFrom: ofAnother }) };
+    expect(plan(corrected).actions).toMatchObject([
+      { kind: 'write-record', record: { fork: { instance: 'default/other' } } },
+    ]);
+    expect(plan(corrected).actions).not.toHaveProperty('0.record.fork.askedAt');
+    const none = plan({ ...mistaken, desired: wanted({ image }) });
+    expect(none.actions).toMatchObject([{ kind: 'write-record' }]);
+    expect(none.actions).not.toHaveProperty('0.record.fork');
+    const late = freshWorld({
+      desired: wanted({ forkFrom: ofAnother }),
+      record: aRecord({ image: pinned() }),
+      overlay: { state: 'ready', bytes: 1 },
+    });
+    expect(stepsOf(late)).toEqual(['remove-overlay', 'write-record']);
+  });
+
+  test('does not change with an edit after that, which no restart brings', () => {
+    const { host } = settle(hostOf(forkWorld(forkable(sourceWorld(), [aBase()]), {}, asking())), 40);
+    const edited = { ...host.world, desired: wanted({ forkFrom: ofAnother, updatePolicy: 'Restart' }) };
+    expect(plan(edited)).toMatchObject({ verdict: 'rest', actions: [] });
+    const { pendingFields, conditions } = statusOf(edited, { is: 'planned', plan: plan(edited) });
+    expect(pendingFields).toEqual(['forkFrom.instance']);
+    expect(conditions.find(({ type }) => type === 'UpToDate')).toMatchObject({
+      status: 'False',
+      message: expect.stringContaining('delete it, and declare it anew') as string,
+    });
+  });
+});
