@@ -40,6 +40,15 @@ function leftOf(spec: InstanceSpec): Inheritance['spec'] {
   return left as Inheritance['spec'];
 }
 
+/** Of these names, those whose values go nowhere: secrets of a fork's source that none of its own credentials is made from. */
+export function idleIn(
+  names: readonly string[],
+  { credentials, withheld = [] }: InstanceSpec,
+): readonly string[] {
+  const sources = Object.values(credentials).map(({ sourceEnv }) => sourceEnv);
+  return names.filter((name) => withheld.includes(name) && !sources.includes(name)).sort();
+}
+
 /** The variables that do not enter the guest: the sources of credentials, of its source's too where it is a fork. */
 export function withheldOf({ credentials, withheld = [] }: InstanceSpec): readonly string[] {
   return [...new Set([...withheld, ...Object.values(credentials).map(({ sourceEnv }) => sourceEnv)])].sort();

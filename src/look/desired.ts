@@ -1,3 +1,4 @@
+import { idleIn } from '../api/inheritance.ts';
 import type { Instance } from '../api/instance.ts';
 import { fillPolicy } from '../egress/fill-policy.ts';
 import { revisionOf } from '../egress/revision.ts';
@@ -37,7 +38,9 @@ export async function desiredOf(
 function environmentFrom(instance: Instance, environment: DeclaredEnvironment, salt: string): Environment {
   if (environment.is === 'missing') return environment;
   const values = guestEnvironment(environment.values, disguiseOf(instance));
-  return { is: 'ready', digests: environmentDigests(values, salt) };
+  const idle = idleIn(Object.keys(environment.values), instance.spec);
+  const digests = environmentDigests(values, salt);
+  return { is: 'ready', digests, ...(idle.length === 0 ? {} : { idle }) };
 }
 
 function credentialsFrom(

@@ -85,10 +85,11 @@ export type Refusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly mess
 
 /**
  * The guest's part of env and envFrom, placeholders in place of credentials: the name of each variable, and its
- * value as a digest keyed with the instance's salt.
+ * value as a digest keyed with the instance's salt. `idle`: names that a fork declares and that were its source's
+ * secrets; nobody gets their values.
  */
 export type Environment =
-  | { readonly is: 'ready'; readonly digests: Fields }
+  | { readonly is: 'ready'; readonly digests: Fields; readonly idle?: readonly string[] }
   | { readonly is: 'missing'; readonly reason: string; readonly message: string };
 
 /** The policy that the spec asks for, its values seen: what the proxy should hold. */

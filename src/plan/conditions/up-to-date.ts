@@ -18,10 +18,12 @@ export function upToDateClaim(world: World): Claim {
   const { environment } = world.desired;
   if (environment.is === 'missing' && world.record.run !== undefined)
     return claim('UpToDate', 'Unknown', environment.reason, environment.message);
-  return upToDate;
+  const message = [UP_TO_DATE, ...idleNotes(world)].join('; ');
+  return claim('UpToDate', 'True', 'UpToDate', message);
 }
 
-const upToDate = claim('UpToDate', 'True', 'UpToDate', 'what runs, or the next start, is what the spec says');
+const UP_TO_DATE = 'what runs, or the next start, is what the spec says';
+const upToDate = claim('UpToDate', 'True', 'UpToDate', UP_TO_DATE);
 
 function pendingClaim(world: RecordedWorld, pending: readonly string[]): Claim {
   const growth = growthOf(world);
@@ -56,5 +58,14 @@ function notesOn(world: RecordedWorld, pending: readonly string[]): readonly str
       ? [`${EGRESS_FIELD} holds already, but for the proxy variables of the guest`]
       : []),
     ...(growth.is === 'barred' && pending.includes('size') ? [`size waits, because ${growth.why}`] : []),
+    ...idleNotes(world),
   ];
+}
+
+/** Dropped without a word, a variable would be looked for in the guest for long. */
+function idleNotes({ desired: { environment } }: RecordedWorld): readonly string[] {
+  const names = environment.is === 'ready' ? (environment.idle ?? []) : [];
+  if (names.length === 0) return [];
+  const paths = names.map((name) => `${ENV_FIELD_PREFIX}${name}`).join(', ');
+  return [`the guest does not get ${paths}, named as a secret of its source: choose another name`];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { InstanceSpec } from '../../../src/api/instance.ts';
 import type { Declarations } from '../../../src/look/eyes.ts';
 import { desiredOf } from '../../../src/look/desired.ts';
 import type { Wanted } from '../../../src/plan/world.ts';
@@ -16,10 +17,15 @@ const CREDENTIALS = {
   },
 } as const;
 
-function declaring(values: Readonly<Record<string, string>>, generation = 1): Declarations {
+function declaring(
+  values: Readonly<Record<string, string>>,
+  generation = 1,
+  spec: Partial<InstanceSpec> = {},
+): Declarations {
   const instance = anInstance({
     network: { enabled: true, egress: { enabled: true, mode: 'all' } },
     credentials: CREDENTIALS,
+    ...spec,
   });
   const secrets = Object.entries(values).map(([name, value]) => [name, new Secret(value)] as const);
   return {
@@ -58,6 +64,14 @@ describe('what is looked at of credentials', () => {
     const before = await seen(declaring({ REAL: CANARY }, 1));
     const after = await seen(declaring({ REAL: CANARY, OTHER: 'x' }, 2));
     expect(after.credentials).toEqual(before.credentials);
+  });
+
+  test("what a fork declares under the name of its source's secret is told to go nowhere, by its name", async () => {
+    const values = { REAL: CANARY, OTHER: CANARY, PORT: '80' };
+    const { environment } = await seen(declaring(values, 1, { withheld: ['OTHER', 'REAL', 'UNSAID'] }));
+    expect(environment).toMatchObject({ is: 'ready', idle: ['OTHER'] });
+    const own = await seen(declaring(values));
+    expect(own.environment).not.toHaveProperty('idle');
   });
 
   test('a source that is nowhere is told by its name', async () => {
