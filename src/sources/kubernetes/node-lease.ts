@@ -56,6 +56,8 @@ export class NodeLease {
   #lease: Mapping | undefined;
   #renewal: { readonly text: string; readonly seenAt: number } | undefined;
   #waitsFor: string | undefined;
+  /** Told, and not over yet. */
+  #trouble: string | undefined;
 
   constructor(parts: NodeLeaseParts) {
     this.#parts = parts;
@@ -108,9 +110,7 @@ export class NodeLease {
       }
       return await this.#write({ method: 'PATCH', path: this.#path }, lease);
     } catch (error) {
-      const { log, nodeName } = this.#parts;
-      if (!this.#abort.signal.aborted)
-        log.warn({ node: nodeName, message: messageOf(error) }, "the node's Lease cannot be renewed");
+      if (!this.#abort.signal.aborted) this.#tellTrouble(messageOf(error));
       this.#lease = undefined;
       return { is: 'again' };
     }
@@ -133,11 +133,13 @@ export class NodeLease {
       body: await this.#wanted(before),
       signal: this.#abort.signal,
     });
-    if (answer.status === CONFLICT || answer.status === NOT_FOUND) {
+    const isGone = answer.status === NOT_FOUND && request.method === 'PATCH';
+    if (answer.status === CONFLICT || isGone) {
       this.#lease = undefined;
       return { is: 'again' };
     }
     this.#lease = documentIn(answer);
+    this.#trouble = undefined;
     return { is: 'ours' };
   }
 
@@ -179,6 +181,13 @@ export class NodeLease {
     if (this.#renewal?.text !== text) this.#renewal = { text, seenAt: now };
     const lastsMs = Number(valueAt(lease, ['spec', 'leaseDurationSeconds']) ?? 0) * 1000;
     return this.#renewal.seenAt + lastsMs - now;
+  }
+
+  #tellTrouble(message: string): void {
+    if (this.#trouble === message) return;
+    this.#trouble = message;
+    const { log, nodeName } = this.#parts;
+    log.warn({ node: nodeName, message }, "the node's Lease cannot be renewed, and is tried again");
   }
 
   #tellWait(holder: string): void {
