@@ -67,7 +67,7 @@ export function worldWith(more: Partial<PlacementWorld> = {}): PlacementWorld {
 /** What an agent tells of an Instance at rest, or not. */
 export function statusOf(
   state: string,
-  { reason = 'ProgramRunning', progress = [] as readonly string[], generation = 1 } = {},
+  { ready = 'Ready', progress = [] as readonly string[], generation = 1 } = {},
 ): InstanceSight['status'] {
   const condition = (type: string, status: string, why: string): unknown => ({
     type,
@@ -81,8 +81,12 @@ export function statusOf(
     observedGeneration: generation,
     state,
     conditions: [
-      condition('Ready', 'True', 'Ready'),
-      condition('Running', state === 'Running' ? 'True' : 'False', reason),
+      condition('Ready', ready === 'Ready' ? 'True' : 'False', ready),
+      condition(
+        'Running',
+        state === 'Running' ? 'True' : 'False',
+        state === 'Running' ? 'ProgramRunning' : 'Exited',
+      ),
       ...progress.map((type) => condition(type, 'True', 'Busy')),
     ],
   };

@@ -14,10 +14,21 @@ export function needsRoom(
 ): boolean {
   if (status.observedGeneration !== generation || isTrue(status, 'Reconciling')) return true;
   const state = textAt(status, ['state']) ?? '';
-  if (STANDING_STILL[demand.state].includes(state)) return false;
-  const hasExited = textAt(conditionOf(status, 'Running'), ['reason']) === 'Exited';
-  return !(state === 'Stopped' && hasExited && !isTrue(status, 'Stalled'));
+  return !STANDING_STILL[demand.state].includes(state) && !hasEndedForGood(status);
 }
+
+/**
+ * Its program ended, and no restart policy starts it again. What Ready says of it, and not Running: of an instance
+ * that was stopped since, too, its program has exited.
+ */
+export function hasEndedForGood(status: InstanceSight['status']): boolean {
+  if (isTrue(status, 'Reconciling') || isTrue(status, 'Stalled')) return false;
+  const reason = textAt(conditionOf(status, 'Ready'), ['reason']) ?? '';
+  return textAt(status, ['state']) === 'Stopped' && ENDED.has(reason);
+}
+
+/** See plan/rungs/restart-due.ts. */
+const ENDED: ReadonlySet<string> = new Set(['Completed', 'Exited']);
 
 const STANDING_STILL: Readonly<Record<RunState, readonly string[]>> = {
   Running: [],

@@ -3,7 +3,7 @@ import type { InstanceStatus } from '../../../api/status.ts';
 import type { Declared } from '../../source.ts';
 import type { Known } from '../known-instances.ts';
 import { KEPT, placedBy } from './placed-instance.ts';
-import { needsRoom } from '../placement/room.ts';
+import { hasEndedForGood, needsRoom } from '../placement/room.ts';
 
 /** By what right an Instance that the scheduler placed is on this node now. */
 export type Tenure =
@@ -35,13 +35,14 @@ export function tenureOf({ object, declared, isNamed }: Known, facts: TenureFact
 }
 
 function tenureWithoutPod(
-  { instance, generation }: Extract<Declared, { is: 'wanted' }>,
+  { instance }: Extract<Declared, { is: 'wanted' }>,
   facts: TenureFacts & { readonly isKept: boolean },
 ): Tenure {
   const { evictionPolicy, state } = instance.spec;
   const rest = state === 'Stopped' || !hasMemory(facts) ? 'Stopped' : 'Standby';
-  // Its program may have ended for good.
-  if (rest === state || isAtRest(facts.status, generation, state)) return { is: 'parked', state };
+  // Whether an edit starts it again is for a pass to say, which asks for room then.
+  const hasEnded = facts.status !== undefined && hasEndedForGood(facts.status);
+  if (rest === state || hasEnded) return { is: 'parked', state };
   if (state !== 'Running') return { is: 'waiting', state: rest };
   return facts.isKept || evictionPolicy === 'Standby' ? { is: 'waiting', state: rest } : { is: 'leaving' };
 }

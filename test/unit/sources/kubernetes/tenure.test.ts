@@ -30,13 +30,18 @@ function known({
   };
 }
 
-function status(state: ReportedState, running = 'ProgramRunning', reconciling = false): InstanceStatus {
+function status(
+  state: ReportedState,
+  ready = 'ProgramRunning',
+  { reconciling = false, generation = 3 } = {},
+): InstanceStatus {
   const stamp = { message: '', lastTransitionTime: '2026-11-22T07:00:00Z', observedGeneration: 3 };
   return {
-    observedGeneration: 3,
+    observedGeneration: generation,
     state,
     conditions: [
-      { type: 'Running', status: 'False', reason: running, ...stamp },
+      { type: 'Ready', status: 'False', reason: ready, ...stamp },
+      { type: 'Running', status: 'False', reason: 'Exited', ...stamp },
       ...(reconciling ? [{ type: 'Reconciling', status: 'True', reason: 'Ended', ...stamp } as const] : []),
     ],
   };
@@ -64,7 +69,7 @@ describe('an Instance that the scheduler placed', () => {
     [
       'leaves with Stop while its program ends',
       {},
-      { status: status('Stopped', 'Exited', true) },
+      { status: status('Stopped', 'Exited', { reconciling: true }) },
       { is: 'leaving' },
     ],
     [
@@ -96,6 +101,18 @@ describe('an Instance that the scheduler placed', () => {
       {},
       { status: status('Stopped', 'Exited') },
       { is: 'parked', state: 'Running' },
+    ],
+    [
+      'lets a pass say whether an edit starts a program that ended for good',
+      { heldBy: 'node-a u1 kept' },
+      { status: status('Stopped', 'Completed', { generation: 2 }) },
+      { is: 'parked', state: 'Running' },
+    ],
+    [
+      'waits for room when it was stopped, and is to run again',
+      { heldBy: 'node-a u1 kept' },
+      { status: status('Stopped', 'Stopped', { generation: 2 }) },
+      { is: 'waiting', state: 'Stopped' },
     ],
     ['stays when it is stopped by its spec', { state: 'Stopped' }, {}, { is: 'parked', state: 'Stopped' }],
     ['stays when it is in standby by its spec', { state: 'Standby' }, {}, { is: 'parked', state: 'Standby' }],

@@ -114,15 +114,17 @@ test.each([
   ['Stopped', 'Standby', {}, 'freed'],
   ['Standby', 'Stopped', {}, 'kept'],
   ['Standby', 'Created', {}, 'kept'],
-  ['Standby', 'Stopped', { reason: 'Exited' }, 'freed'],
+  ['Standby', 'Stopped', { ready: 'Completed' }, 'freed'],
   ['Stopped', 'Running', {}, 'kept'],
   ['Stopped', 'Stopped', { progress: ['Reconciling'] }, 'kept'],
   ['Stopped', 'Stopped', { generation: 0 }, 'kept'],
   ['Running', 'Standby', {}, 'kept'],
-  ['Running', 'Stopped', { reason: 'Crashed' }, 'kept'],
-  ['Running', 'Stopped', { reason: 'Exited', progress: ['Reconciling'] }, 'kept'],
-  ['Running', 'Stopped', { reason: 'Exited', progress: ['Stalled'] }, 'kept'],
-  ['Running', 'Stopped', { reason: 'Exited' }, 'freed'],
+  ['Running', 'Stopped', { ready: 'Evicted' }, 'kept'],
+  ['Running', 'Stopped', { ready: 'Exited', progress: ['Reconciling'] }, 'kept'],
+  ['Running', 'Stopped', { ready: 'Exited', progress: ['Stalled'] }, 'kept'],
+  ['Running', 'Stopped', { ready: 'Exited' }, 'freed'],
+  ['Running', 'Stopped', { ready: 'Completed' }, 'freed'],
+  ['Running', 'Stopped', { ready: 'Completed', generation: 0 }, 'kept'],
 ] as const)('declared %s and seen %s (%j): its room is %s', (state, seen, more, room) => {
   const demand = demandWith({ state });
   const instance = instanceWith({ holder: 'node-1', demand, status: statusOf(seen, more) });
