@@ -1,5 +1,6 @@
 import type { Logger } from './log.ts';
 import { boundConsoles, collectLeftovers } from './act/collect.ts';
+import { releaseSources } from './act/fork.ts';
 import type { Hands } from './act/hands.ts';
 import { nameOf, namespaceOf } from './machine/ids.ts';
 import type { InstanceId, InstanceKey, VolumeKey } from './machine/ids.ts';
@@ -103,6 +104,7 @@ export function openController(parts: Parts, settings: ControllerSettings, log: 
       isClosed = true;
       clearInterval(timer);
       await heartbeat.close(graceMs);
+      releaseSources(hands);
       await tender.settled();
     },
   };

@@ -171,6 +171,7 @@ async function forgetInstance(
   await removeTree(pathsFor(hands.roots, identity.id).runDirectory);
   await hands.storage.forget(key, identity.id);
   hands.addresses.release(key);
+  hands.forkTroubles.delete(key);
 }
 
 function refOf(hands: Hands, id: InstanceId): MachineRef {

@@ -52,6 +52,18 @@ export async function freezeMachine(
   });
 }
 
+/**
+ * Before nobody is there to do it: who stands still for a fork goes on, for init has no patience of its own. One that
+ * was only asked to, and has not told yet, hears this after that.
+ */
+export function releaseSources({ storage, links }: Pick<Hands, 'storage' | 'links'>): void {
+  for (const { key, identity, fork } of storage.records()) {
+    const guest = links.lastTold(identity.id);
+    if (guest.state !== 'started' || fork?.base !== undefined) continue;
+    if (guest.held === true || storage.forksOf(key).length > 0) links.release(identity.id);
+  }
+}
+
 export async function freezeDisks(hands: Hands, action: Of<'freeze-disks'>): Promise<void> {
   const { id, base, disks, origin } = action;
   const taken = { ...origin, takenAt: Date.now() };

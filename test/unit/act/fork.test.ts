@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { cloneDisks, collectBases, freezeMachine } from '../../../src/act/fork.ts';
+import { cloneDisks, collectBases, freezeMachine, releaseSources } from '../../../src/act/fork.ts';
 import type { Hands } from '../../../src/act/hands.ts';
 import type { Base } from '../../../src/machine/base.ts';
 import type { GuestState } from '../../../src/machine/guest.ts';
-import { keyOf } from '../../../src/machine/ids.ts';
-import type { SnapshotId } from '../../../src/machine/ids.ts';
-import type { InstanceRecord } from '../../../src/machine/record.ts';
+import { instanceId, keyOf, nameOf } from '../../../src/machine/ids.ts';
+import type { InstanceKey, SnapshotId } from '../../../src/machine/ids.ts';
+import type { Forking, InstanceRecord } from '../../../src/machine/record.ts';
 import { plan } from '../../../src/plan/plan.ts';
 import { aBase, ASKERS, BASE_ID, SOURCE_ID, SOURCE_KEY, sourceWorld } from '../../support/fork-worlds.ts';
 import { aRecord, IDENTITY, NOW, STARTED } from '../../support/worlds.ts';
@@ -86,6 +86,34 @@ test('disks are copied over what was left of an earlier try, and the overlay is 
   await cloneDisks({ snapshots }, { kind: 'clone-disks', base: BASE_ID, disks, owner: IDENTITY.owner });
   expect(await readFile(overlay, 'utf8')).toBe('as the base has it');
   await rm(directory, { recursive: true });
+});
+
+test('whoever may stand still for a fork is let go before the controller ends, but no fork as its source', () => {
+  const named = (name: string, changes: Partial<InstanceRecord> = {}): InstanceRecord => {
+    const record = aRecord({ key: keyOf('default', name), ...changes });
+    return { ...record, identity: { ...record.identity, id: instanceId(name) } };
+  };
+  const told: Readonly<Record<string, GuestState>> = {
+    held: { ...STARTED, held: true },
+    asked: STARTED,
+    alone: STARTED,
+    away: { state: 'silent' },
+    fork: { ...STARTED, held: true },
+  };
+  const waiting: Forking = { instance: SOURCE_KEY, source: SOURCE_ID, base: BASE_ID };
+  const records = Object.keys(told).map((name) => named(name, name === 'fork' ? { fork: waiting } : {}));
+  const released: string[] = [];
+  releaseSources({
+    storage: {
+      records: () => records,
+      forksOf: (key: InstanceKey) => (nameOf(key) === 'asked' ? records.slice(0, 1) : []),
+    },
+    links: {
+      lastTold: (id: string) => told[id] ?? { state: 'silent' },
+      release: (id: string) => released.push(id),
+    },
+  } as unknown as Hands);
+  expect(released).toEqual(['held', 'asked']);
 });
 
 describe('a base', () => {
