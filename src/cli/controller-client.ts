@@ -29,7 +29,7 @@ export type ControllerClient = {
   /** Undefined when nothing was decided about the instance yet. */
   counters(key: InstanceKey): Promise<InstanceCounters | undefined>;
   /** What its VMM takes now; undefined when none runs. */
-  memory(key: InstanceKey): Promise<ProcessMemory | undefined>;
+  memory(key: InstanceKey, signal: AbortSignal): Promise<ProcessMemory | undefined>;
   /** An open connection that speaks `EXEC_PROTOCOL`. */
   openExec(key: InstanceKey): Promise<Duplex>;
 };
@@ -87,7 +87,8 @@ function clientOver(way: Way): ControllerClient {
     },
     decisions: (asked) => decisionsFrom(ask, asked),
     counters: async (key) => countersIn(await text(await ask({ path: instancePath(key, 'counters') }))),
-    memory: async (key) => memoryIn(await text(await ask({ path: instancePath(key, 'memory') }))),
+    memory: async (key, signal) =>
+      memoryIn(await text(await ask({ path: instancePath(key, 'memory'), signal }))),
     openExec: (key) => openExec(way, key),
   };
 }

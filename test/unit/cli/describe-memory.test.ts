@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { controllerOver } from '../../../src/cli/controller-client.ts';
 import { describeText } from '../../../src/cli/describe-text.ts';
 import { liveMemoryOf } from '../../../src/cli/live-memory.ts';
 import { identityOf, readBootId } from '../../../src/host/processes.ts';
@@ -41,6 +42,13 @@ test('nobody is asked about an instance that has no machine', async () => {
   for (const state of ['Stopped', 'Standby', 'Created'] as const)
     expect(await liveMemoryOf(client, reported('web', { status: { state } }))).toEqual({ is: 'known' });
   expect(await liveMemoryOf(client, reported('web'))).toMatchObject({ is: 'unknown' });
+});
+
+test('a controller that does not answer is not waited for without end', async () => {
+  const silent = controllerOver(() => new Promise(() => undefined));
+  const hurry = AbortSignal.timeout(20);
+  const why = 'its controller does not answer';
+  expect(await liveMemoryOf(silent, reported('web'), hurry)).toEqual({ is: 'unknown', why });
 });
 
 test('sizes are round: the last kilobytes of a large process are others a moment later', () => {
