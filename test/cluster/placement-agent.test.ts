@@ -4,6 +4,7 @@ import { openFakeNode, startFakeAgent } from '../support/cluster-agent.ts';
 import type { FakeAgent, FakeNode } from '../support/cluster-agent.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
+import { withStandby } from '../support/cluster-placed-nodes.ts';
 import { addPaperNode, makeSystem, startWorker } from '../support/cluster-scheduling.ts';
 import type { PaperNode, Worker } from '../support/cluster-scheduling.ts';
 import { NODE, eventually, installCrd, must } from '../support/cluster-stage.ts';
@@ -24,7 +25,7 @@ describe.skipIf(missing !== undefined)(`placement and an agent ${missing ?? ''}`
     await makeSystem(plane.admin);
     node = await addPaperNode(plane.admin, NODE);
     worker = await startWorker(plane);
-    host = await openFakeNode();
+    host = withStandby(await openFakeNode());
     agent = await startFakeAgent(plane, host);
   });
   afterAll(async () => {
@@ -64,5 +65,20 @@ describe.skipIf(missing !== undefined)(`placement and an agent ${missing ?? ''}`
     await yard.remove('web');
     await eventually(async () => (await yard.read('web')).status === 404);
     await eventually(async () => (await yard.podOf(instance)) === undefined);
+  });
+
+  test('what is stopped gets room for the machine whose memory its standby is, and gives it back', async () => {
+    const yard = await makePlacementYard(plane.admin);
+    const instance = await yard.declare('web', { state: 'Stopped' });
+    const restsAs = async (state: string): Promise<void> => {
+      await yard.untilSaid('web', 'Ready', { status: 'True', reason: state });
+      await eventually(async () => (await yard.podOf(instance)) === undefined);
+    };
+    await restsAs('Stopped');
+    await yard.merge('web', { spec: { state: 'Standby' } });
+    await restsAs('Standby');
+    expect(valueAt((await yard.read('web')).body, ['status', 'state'])).toBe('Standby');
+    await yard.remove('web');
+    await eventually(async () => (await yard.read('web')).status === 404);
   });
 });

@@ -50,7 +50,7 @@ export async function joinNode(
 }
 
 /** Its memories are the fake driver's; what lies on disk of them is told by this Map. */
-function withStandby({ workshops, ...node }: FakeNode): FakeNode {
+export function withStandby({ workshops, ...node }: FakeNode): FakeNode {
   const { qemu } = workshops.drivers;
   if (qemu?.memory === undefined) throw new Error('the fake driver keeps memories');
   const { memory } = qemu;
