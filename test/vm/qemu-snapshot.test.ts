@@ -89,6 +89,18 @@ describe('the memory of a QEMU machine', () => {
     expect(await stage.tracesOf(machine)).toEqual(['standby']);
   });
 
+  test('is frozen, and its machine goes on, though the controller is told to end meanwhile', async () => {
+    const source = await running();
+    const ending = new AbortController();
+    const copyDisks = (): Promise<void> => {
+      ending.abort();
+      return Promise.resolve();
+    };
+    await keeper().freeze(source, stage.newBase(), { copyDisks }, ending.signal);
+    expect(await stateOf(source)).toBe('running');
+    await counted(source, (await stage.countOf(source)) + 3);
+  });
+
   test('that is frozen is root’s, and the same to the bit whatever source and forks do', async () => {
     const source = await running();
     const base = stage.newBase();

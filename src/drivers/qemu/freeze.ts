@@ -13,6 +13,8 @@ import type { House } from './house.ts';
 import { restore } from './restore.ts';
 import { refuseUnless } from './suspend.ts';
 
+const RESTORED_WITHIN_MS = 60_000;
+
 export type Freezing = FreezeOptions & { readonly machine: Machine; readonly base: SnapshotPaths };
 
 /** See `MemoryKeeper.freeze`. */
@@ -56,7 +58,8 @@ async function freezeOwn(house: House, wanted: FreezingHeld, signal: AbortSignal
   try {
     await freezeStandby(house, wanted, signal);
   } finally {
-    await restore(house, { machine, from: { kind: 'standby' } }, signal);
+    // Whoever was only to stand still for a moment goes on, though the controller may be told to end meanwhile.
+    await restore(house, { machine, from: { kind: 'standby' } }, AbortSignal.timeout(RESTORED_WITHIN_MS));
   }
   return pausedAt;
 }
