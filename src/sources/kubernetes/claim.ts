@@ -53,7 +53,7 @@ export async function claim(
   const { finalizer } = kind;
   const change = (current: KubernetesObject): Mapping | undefined => {
     const node = labelOf(current, NODE_LABEL) ?? nodeName;
-    const holder = holderOf(current) ?? nodeName;
+    const holder = (kind === INSTANCE ? mayRunAt(current) : holderOf(current)) ?? nodeName;
     if (node !== nodeName || holder !== nodeName || isBeingDeleted(current)) return undefined;
     if (isClaimed(current, nodeName, kind) && labelOf(current, NODE_LABEL) === nodeName) return undefined;
     return {

@@ -3,7 +3,7 @@ import type { Logger } from '../../log.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { Parser } from '../../api/parser.ts';
 import type { ApiServer } from './api-server.ts';
-import { holderOf, isForNode, mayRunOn } from './claim.ts';
+import { isForNode, mayRunAt, mayRunOn } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
 import { InstanceClaims } from './instance-claims.ts';
@@ -177,7 +177,7 @@ export class InstanceWatch {
 
   /** Another node has it: it may run there until that node lets it go. */
   #isElsewhere(object: KubernetesObject): boolean {
-    const holder = holderOf(object);
+    const holder = mayRunAt(object);
     return holder !== undefined && holder !== this.#parts.nodeName;
   }
 

@@ -91,6 +91,27 @@ describe('an Instance whose label was moved away', () => {
   });
 });
 
+describe('an Instance of another node, replaced by a file that names this one', () => {
+  function replaced(version: string, status: KubernetesObject['document']): KubernetesObject['document'] {
+    return {
+      ...{ apiVersion: 'hypeman.dev/v1alpha1', kind: 'Instance' },
+      metadata: { namespace: 'default', name: 'web', uid: 'one', generation: 2, resourceVersion: version },
+      ...{ spec: { image: 'nginx', nodeName: 'node-a' }, status },
+    };
+  }
+
+  test('is not for this node before the other has given it up', async () => {
+    const { watch, asked } = stage(NOT_FOUND);
+    await watch.start();
+    watch.see(sight(replaced('5', { nodeName: 'node-b' })));
+    expect(watch.known.of(WEB)).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(asked()).toBe(1);
+    watch.see(sight(replaced('6', {})));
+    expect(watch.known.of(WEB)?.declared.is).toBe('wanted');
+  });
+});
+
 describe('an Instance that the host has something of', () => {
   test('ends by the word of the API server, not by the 404 of whoever answered in its place', async () => {
     const { watch, asked, woken } = stage(
