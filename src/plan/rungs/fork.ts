@@ -1,7 +1,8 @@
 import { layerPathOf } from '../../machine/volume.ts';
 import { pathsFor } from '../../machine/paths.ts';
 import type { Base } from '../../machine/base.ts';
-import type { GuestIdentity } from '../../machine/guest.ts';
+import type { GuestIdentity, GuestState } from '../../machine/guest.ts';
+import type { InstanceId } from '../../machine/ids.ts';
 import type { MachineDisk } from '../../machine/machine.ts';
 import type { Forking } from '../../machine/record.ts';
 import type { Action } from '../action.ts';
@@ -23,8 +24,9 @@ import type { Forkable, KnownWorld, RecordedWorld } from '../world.ts';
 import { sourceObstacle, sourceState } from '../fork-source.ts';
 import { driverAvailable, toolsPresent } from './host-ready.ts';
 import { proxyReachable } from './policy.ts';
-import { notPaused } from './running.ts';
+import { notPaused, readyLeftMs } from './running.ts';
 import { credentialsKnown } from './start-words.ts';
+import { beginStop } from './stop.ts';
 
 /** A fork: first a base of its source, then disks of its own, then it goes on as if it had been in standby. */
 
@@ -124,27 +126,37 @@ function disksFrom({ origin }: Base, paths: ReturnType<typeof pathsFor>): readon
   return disks.sort((one, other) => Number(one.serial === 'overlay') - Number(other.serial === 'overlay'));
 }
 
-/** Its programs stand still, or reach nobody, until its guest is itself: then the base has done its service. */
+/**
+ * Its programs stand still, or reach nobody, until its guest is itself: then the base has done its service. One that
+ * cannot become itself is ended, gives up the memory, and is itself when it has booted from its disks.
+ */
 export const forkIdentified: Rung<RecordedWorld> = (world) => {
   const { record, guest, now, machine } = world;
   const { run, fork, identity } = record;
   if (fork?.base === undefined || run === undefined) return met;
   // One whose restore was cut short at its end cannot hear who it is.
   if (machine.state === 'paused') return notPaused(world);
-  const message = 'the guest becomes itself: address, names and random numbers of its own';
-  if (guest.state !== 'started') return waiting('Forking', message, ASK_AGAIN_MS);
-  if (guest.identity === identity.id && guest.held === undefined) {
+  if (isItself(guest, identity.id)) {
     const done = withoutBase(withoutStandby(record, run), now);
     return unmet('Forking', 'the guest is itself', { kind: 'write-record', record: done });
   }
+  const leftMs = readyLeftMs(world, run.standby?.at ?? run.startedAt);
+  return leftMs <= 0 ? beginStop(world, 'NeverReady') : identified(world, Math.min(ASK_AGAIN_MS, leftMs));
+};
+
+function isItself(guest: GuestState, id: InstanceId): boolean {
+  return guest.state === 'started' && guest.identity === id && guest.held === undefined;
+}
+
+function identified(world: RecordedWorld, thenMs: number): Verdict {
+  const { record, guest } = world;
+  const message = 'the guest becomes itself: address, names and random numbers of its own';
+  if (guest.state !== 'started') return waiting('Forking', message, thenMs);
   const problem = guest.identityProblem;
   const words = problem === undefined ? message : `the guest could not become itself: ${problem}`;
-  return asked(ASK_AGAIN_MS, 'Forking', words, {
-    kind: 'identify-guest',
-    id: identity.id,
-    identity: identityOf(world),
-  });
-};
+  const { id } = record.identity;
+  return asked(thenMs, 'Forking', words, { kind: 'identify-guest', id, identity: identityOf(world) });
+}
 
 function identityOf(world: RecordedWorld): Omit<GuestIdentity, 'machineId'> {
   const { ip, gateway, mac } = world.record.identity;

@@ -38,8 +38,7 @@ export const programStarted: Rung<RecordedWorld> = (world) => {
       kind: 'write-record',
       record: withReady(record, run, now),
     });
-  // A controller that was away has heard nothing yet: silence counts from when it began to listen.
-  const leftMs = READY_WITHIN_MS - elapsed(Math.max(run.startedAt, world.host.watchingSince), now);
+  const leftMs = readyLeftMs(world, run.startedAt);
   if (leftMs <= 0) return beginStop(world, 'NeverReady');
   return waiting(
     'Booting',
@@ -47,6 +46,11 @@ export const programStarted: Rung<RecordedWorld> = (world) => {
     leftMs,
   );
 };
+
+/** A controller that was away has heard nothing yet: silence counts from when it began to listen. */
+export function readyLeftMs({ host, now }: RecordedWorld, since: number): number {
+  return READY_WITHIN_MS - elapsed(Math.max(since, host.watchingSince), now);
+}
 
 function needsAgent({ applied }: NonNullable<RecordedWorld['record']['run']>): boolean {
   return applied.fields.skipGuestAgent !== 'true';

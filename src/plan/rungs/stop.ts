@@ -14,7 +14,7 @@ const BECAUSE: Readonly<Record<StopReason, readonly [reason: string, message: st
   Recreate: ['Restarting', 'the program was asked to end: it will be started again from another image'],
   NeverReady: [
     'NotReady',
-    'the program did not start within 5 minutes: the machine is ended and started again',
+    'the program was not ready within 5 minutes: the machine is ended and started again',
   ],
 };
 

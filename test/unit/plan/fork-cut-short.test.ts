@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FORK_WITHIN_MS } from '../../../src/plan/patience.ts';
+import { FORK_WITHIN_MS, READY_WITHIN_MS } from '../../../src/plan/patience.ts';
 import { plan } from '../../../src/plan/plan.ts';
 import type { World } from '../../../src/plan/world.ts';
 import {
@@ -12,7 +12,7 @@ import {
   sourceWorld,
 } from '../../support/fork-worlds.ts';
 import { hostOf, pass, settle } from '../../support/simulated-host.ts';
-import { PROCESS } from '../../support/worlds.ts';
+import { PROCESS, STARTED } from '../../support/worlds.ts';
 
 describe('a fork that goes on and is not itself yet', () => {
   function begun(changes: Partial<World>): World {
@@ -49,5 +49,28 @@ describe('a fork that goes on and is not itself yet', () => {
     ]);
     const late = { ...cut, now: cut.now + FORK_WITHIN_MS };
     expect(plan(late).actions).toMatchObject([{ kind: 'write-record', record: { stoppedAt: late.now } }]);
+  });
+
+  test('is ended when it cannot become itself in five minutes, and boots from its disks', () => {
+    const guest = {
+      ...STARTED,
+      identity: SOURCE_ID,
+      identityProblem: 'its names cannot be written',
+    } as const;
+    const mute = begun({ guest });
+    expect(plan(mute)).toMatchObject({ actions: [{ kind: 'identify-guest' }], lookAgainMs: 10_000 });
+    const now = mute.now + READY_WITHIN_MS;
+    for (const late of [
+      { ...mute, now },
+      { ...mute, now, guest: { state: 'silent' } as const },
+    ]) {
+      expect(plan(late).actions).toMatchObject([{ kind: 'write-record' }, { kind: 'kill-machine' }]);
+      const { host } = settle(hostOf(late), 40);
+      expect(host.world.record).toMatchObject({ fork: { source: SOURCE_ID } });
+      expect(host.world.record).not.toHaveProperty('fork.base');
+      expect(host.world).toMatchObject({ machine: { state: 'running' }, overlay: { state: 'ready' } });
+    }
+    const host = { ...mute.host, watchingSince: now };
+    expect(plan({ ...mute, now, host }).actions).toMatchObject([{ kind: 'identify-guest' }]);
   });
 });
