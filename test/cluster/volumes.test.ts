@@ -36,7 +36,8 @@ describe.skipIf(missing !== undefined)(`Volumes of a cluster ${missing ?? ''}`, 
     await sleep(500);
     const { body } = await on.volumes.read('data');
     expect(valueAt(body, ['metadata', 'finalizers'])).toBeUndefined();
-    expect(valueAt(body, ['status'])).toBeUndefined();
+    expect(valueAt(body, ['status', 'nodeName'])).toBeUndefined();
+    expect(valueAt(body, ['status', 'conditions', 0, 'reason'])).toBe('Pending');
   });
 
   test('of two nodes that want it at once one has it, and the other waits and says which', async () => {
