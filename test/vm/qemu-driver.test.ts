@@ -101,7 +101,7 @@ describe('a VMM of QEMU', () => {
     await stage.restartController();
     expect(await look(machine)).toEqual({ state: 'created', process: session.identity });
     await start(machine);
-    expect(await look(machine)).toEqual({ state: 'running', process: session.identity });
+    expect(await look(machine)).toMatchObject({ state: 'running', process: session.identity });
   });
 
   test('is not mistaken for a stranger that has its recorded pid', async () => {
