@@ -47,12 +47,14 @@ describe.skipIf(missing !== undefined)(`commands that read a cluster ${missing ?
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout.split('\n').map((line) => line.replace(/ {2,}/g, '|').replace(/\|\d+s$/, '|AGE'))).toEqual([
       'NAME|STATE|READY|IMAGE|IP|RESTARTS|AGE',
-      'db|<none>|<none>|docker.io/library/nginx:1.29|<none>|0|AGE',
+      'db|<none>|Unknown|docker.io/library/nginx:1.29|<none>|0|AGE',
       'web|Running|True|docker.io/library/nginx:1.29|<none>|0|AGE',
       '',
     ]);
     expect((await run('get', '-l', 'app=web', '-o', 'name')).stdout).toBe('instance.hypeman.dev/web\n');
-    expect((await run('get', '-o', 'wide', '--no-headers', 'web')).stdout).toMatch(/Booting .* node-a\n$/);
+    expect((await run('get', '-o', 'wide', '--no-headers', 'web')).stdout).toMatch(
+      /Booting .* node-a +<none>\n$/,
+    );
     const everywhere = await clusterCli(['get', '-A', '--kubeconfig', kubeconfig]);
     expect(everywhere.stdout).toMatch(new RegExp(`^${yard.namespace} +web `, 'm'));
   });
@@ -174,6 +176,8 @@ describe.skipIf(missing !== undefined)(`commands that read a cluster ${missing ?
     const words = ['describe', 'web', '-n', yard.namespace, '--kubeconfig', await plane.kubeconfig('agent')];
     const { code, stdout, stderr } = await clusterCli(words);
     expect([code, stdout.includes('Name:')]).toEqual([0, true]);
-    expect(stderr).toMatch(/^warning: its events are not known: forbidden: .*"events".*\n$/);
+    expect(stderr).toMatch(
+      /^warning: its events are not known: forbidden: .*"events".*\nwarning: its forks are not known: .*\n$/,
+    );
   });
 });
