@@ -122,7 +122,7 @@ async function answering(addressOf: () => Promise<string | undefined>): Promise<
   throw new Error('nobody answers');
 }
 
-/** Whether an HTTP server says a word there at once. */
+/** Whether the demo's HTTP server says its word there at once. */
 async function answers(ip: string): Promise<boolean> {
   const socket = connect({ host: ip, port: PORT });
   try {
@@ -133,8 +133,14 @@ async function answers(ip: string): Promise<boolean> {
       socket.once('error', () => {
         resolve(false);
       });
-      socket.once('data', () => {
-        resolve(true);
+      socket.once('close', () => {
+        resolve(false);
+      });
+      // Its own page: somebody else may answer for an address that no guest has yet.
+      let said = '';
+      socket.on('data', (words) => {
+        said += words.toString();
+        if (said.includes('from base')) resolve(true);
       });
       socket.once('connect', () => socket.write('GET / HTTP/1.0\r\n\r\n'));
     });
