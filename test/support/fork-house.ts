@@ -4,10 +4,10 @@ import { cli, declare, eventually, getInstance } from './controller-process.ts';
 import { openTestHouse } from './test-house.ts';
 import type { TestHouse } from './test-house.ts';
 
-/** Counts in a variable of its shell, in memory alone. */
+/** Counts in a variable of its shell, in memory alone; what it says of that is never half written. */
 export const COUNTER = {
   entrypoint: ['/bin/sh', '-c'],
-  cmd: ['n=0; while true; do n=$((n+1)); echo $n >/tmp/count; sleep 0.2; done'],
+  cmd: ['n=0; while true; do n=$((n+1)); echo $n >/tmp/new; mv /tmp/new /tmp/count; sleep 0.2; done'],
 };
 
 export type Life = { readonly boot: string; readonly counted: number };
