@@ -2,12 +2,12 @@ import type { RunOptions } from './cli/run-options.ts';
 import type { Parser } from './api/parser.ts';
 import type { Logger } from './log.ts';
 import type { InstanceKey } from './machine/ids.ts';
-import { pathsFor } from './machine/paths.ts';
 import { openPodCgroups } from './pod-cgroups.ts';
 import type { PlacedMachine } from './pod-cgroups.ts';
 import type { Metrics } from './serve/metrics.ts';
 import { openKubernetesSource } from './sources/kubernetes/open-kubernetes-source.ts';
 import type { Source } from './sources/source.ts';
+import { vmmProcessOf } from './vmm-process.ts';
 import type { Workshops } from './workshops.ts';
 
 export type ClusterSourceParts = {
@@ -72,16 +72,10 @@ export async function openClusterSource(
 
 const OBSERVE_MS = 10_000;
 
-async function machineOf(
-  key: InstanceKey,
-  { storage, drivers, roots }: Workshops,
-): Promise<PlacedMachine | undefined> {
-  const record = storage.recordOf(key);
-  const driver = record?.run === undefined ? undefined : drivers[record.run.hypervisor];
-  if (record === undefined || driver === undefined) return undefined;
-  const { id } = record.identity;
-  const state = await driver.observe({ id, paths: pathsFor(roots, id) }, AbortSignal.timeout(OBSERVE_MS));
-  return state.state === 'absent' ? undefined : { id, process: state.process };
+async function machineOf(key: InstanceKey, workshops: Workshops): Promise<PlacedMachine | undefined> {
+  const id = workshops.storage.recordOf(key)?.identity.id;
+  const process = await vmmProcessOf(workshops, key, OBSERVE_MS);
+  return id === undefined || process === undefined ? undefined : { id, process };
 }
 
 async function abilitiesFrom({

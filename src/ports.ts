@@ -2,6 +2,7 @@ import { openAct } from './act/act.ts';
 import type { Hands } from './act/hands.ts';
 import { openLook } from './look/look.ts';
 import type { InstanceId, InstanceKey } from './machine/ids.ts';
+import { waitsSince } from './machine/record.ts';
 import type { InstanceRecord } from './machine/record.ts';
 import { volumesHeldBy } from './machine/volume.ts';
 import type { Action } from './plan/action.ts';
@@ -50,20 +51,15 @@ export function openPorts(parts: PortsParts, { newId, announce, metrics }: Ports
     report: async (key, seen) => {
       await voice(key, seen);
       // Whatever was done or seen of it, its forks may have waited for.
-      for (const fork of storage.forksOf(key)) if (isWaiting(fork)) wake(fork.key);
+      for (const { key: each, fork } of storage.forksOf(key)) if (fork?.source === undefined) wake(each);
     },
     done: (key) => source.forget(key),
   };
 }
 
-function isWaiting({ fork }: InstanceRecord): boolean {
-  return fork !== undefined && fork.source === undefined;
-}
-
 /** A fork asks by what is on its record. */
-function wakeSource(record: InstanceRecord, wake: (key: InstanceKey) => void): void {
-  const { fork } = record;
-  if (fork?.askedAt !== undefined && isWaiting(record)) wake(fork.instance);
+function wakeSource({ fork }: InstanceRecord, wake: (key: InstanceKey) => void): void {
+  if (fork !== undefined && waitsSince(fork) !== undefined) wake(fork.instance);
 }
 
 type Act = ReturnType<typeof openAct>;

@@ -13,11 +13,12 @@ type Observers = Pick<Eyes, 'drivers'> &
 export async function vmmProcessOf(
   { roots, storage, drivers }: Observers,
   key: InstanceKey,
+  withinMs = OBSERVE_MS,
 ): Promise<ProcessIdentity | undefined> {
   const record = storage.recordOf(key);
   if (record?.run === undefined) return undefined;
   const { id } = record.identity;
-  const signal = AbortSignal.timeout(OBSERVE_MS);
+  const signal = AbortSignal.timeout(withinMs);
   const machine = await drivers[record.run.hypervisor]?.observe({ id, paths: pathsFor(roots, id) }, signal);
   return machine === undefined || machine.state === 'absent' ? undefined : machine.process;
 }

@@ -7,6 +7,7 @@ import { answers, diskPathIn } from '../machine/base.ts';
 import type { Base } from '../machine/base.ts';
 import type { SnapshotId } from '../machine/ids.ts';
 import type { MachineRef } from '../machine/driver.ts';
+import { waitsSince } from '../machine/record.ts';
 import type { Forking, InstanceRecord } from '../machine/record.ts';
 import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
@@ -124,14 +125,14 @@ export function collectBases({
   snapshots,
 }: Pick<Hands, 'storage' | 'snapshots'>): Promise<readonly string[]> {
   const isNeeded = ({ fork }: InstanceRecord, id: SnapshotId, base: Base | undefined): boolean =>
-    fork !== undefined && (fork.base === id || isFor(fork, base));
+    fork !== undefined && (fork.base === id || mayTake(fork, base));
   return snapshots.collectBases(
     (id, base) =>
       storage.problems().length > 0 || storage.records().some((record) => isNeeded(record, id, base)),
   );
 }
 
-function isFor({ instance, askedAt, source }: Forking, base: Base | undefined): boolean {
-  if (base === undefined || askedAt === undefined || source !== undefined) return false;
-  return answers(base, instance, askedAt);
+function mayTake(fork: Forking, base: Base | undefined): boolean {
+  const askedAt = waitsSince(fork);
+  return base !== undefined && askedAt !== undefined && answers(base, fork.instance, askedAt);
 }

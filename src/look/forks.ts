@@ -3,10 +3,11 @@ import type { Base } from '../machine/base.ts';
 import { snapshotId } from '../machine/ids.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { MachineState } from '../machine/machine.ts';
-import { isRunOpen } from '../machine/record.ts';
+import { isRunOpen, waitsSince } from '../machine/record.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import type { SnapshotState } from '../machine/snapshot.ts';
 import { BASE_WITHIN_MS, elapsed } from '../plan/patience.ts';
+import { mayRun } from '../plan/suspended.ts';
 import type { World } from '../plan/world.ts';
 import type { Eyes } from './eyes.ts';
 
@@ -37,8 +38,8 @@ export function seeStandby(
   machine: MachineState,
 ): Promise<SnapshotState> {
   const { fork, identity } = record;
-  const isBegun = machine.state !== 'absent' && machine.state !== 'created';
-  if (fork?.base === undefined || !isRunOpen(record) || isBegun) return snapshots.standby(identity.id);
+  if (fork?.base === undefined || !isRunOpen(record) || mayRun({ machine }))
+    return snapshots.standby(identity.id);
   return snapshots.base(fork.base);
 }
 
@@ -46,8 +47,9 @@ export function seeStandby(
 async function seeAskers(eyes: ForkEyes, source: InstanceKey): Promise<World['askers']> {
   const now = eyes.now();
   const waiting = eyes.storage.forksOf(source).flatMap(({ fork, identity }) => {
-    if (fork?.askedAt === undefined || fork.source !== undefined) return [];
-    return elapsed(fork.askedAt, now) < BASE_WITHIN_MS ? [{ id: identity.id, askedAt: fork.askedAt }] : [];
+    const askedAt = fork && waitsSince(fork);
+    if (askedAt === undefined || elapsed(askedAt, now) >= BASE_WITHIN_MS) return [];
+    return [{ id: identity.id, askedAt }];
   });
   if (waiting.length === 0) return undefined;
   const bases = await eyes.snapshots.bases();

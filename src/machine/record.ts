@@ -40,6 +40,11 @@ export type Forking = {
   readonly completedAt?: number;
 };
 
+/** Since when a fork waits for a base; undefined while it does not ask for one, or has one. */
+export function waitsSince({ askedAt, source }: Forking): number | undefined {
+  return source === undefined ? askedAt : undefined;
+}
+
 export type StopReason = 'Stopped' | 'Deleted' | 'Restart' | 'Recreate' | 'NeverReady';
 
 /** The durable memory of one instance: `record.json`. Written before the change it announces. */

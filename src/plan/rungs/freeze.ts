@@ -1,4 +1,6 @@
 import type { Origin } from '../../machine/base.ts';
+import type { VolumeId } from '../../machine/ids.ts';
+import type { MachineDisk } from '../../machine/machine.ts';
 import { pathsFor } from '../../machine/paths.ts';
 import type { Action } from '../action.ts';
 import { mountsOf } from '../fork-source.ts';
@@ -64,7 +66,7 @@ export function servingForks(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
 function frozen(world: RecordedWorld, { nextBase }: Askers): Verdict {
   if (!hasRun(world)) return met;
   const { run } = world.record;
-  const origin = originOf(world);
+  const origin = originOf(world, ownDisks(world));
   if (origin === undefined) return met;
   return unmet('Forking', MESSAGE, {
     kind: 'freeze-machine',
@@ -76,28 +78,34 @@ function frozen(world: RecordedWorld, { nextBase }: Askers): Verdict {
 }
 
 function disksFrozen(world: RecordedWorld, { nextBase }: Askers): Verdict {
-  const origin = originOf(world);
+  const disks = ownDisks(world);
+  const origin = originOf(world, disks);
   if (origin === undefined) return met;
   const { id } = world.record.identity;
-  const paths = pathsFor(world.host.roots, id);
-  const disks = [
-    { serial: 'overlay', path: paths.overlay, readonly: false },
-    ...layersOf(world, mountsOf(world), paths),
-  ].filter(({ serial }) => origin.disks.some((disk) => disk.serial === serial));
   return unmet('Forking', MESSAGE, { kind: 'freeze-disks', id, disks, base: nextBase, origin });
 }
 
 /** Undefined without an image: what was never started has nothing that a fork could take. */
-function originOf(world: RecordedWorld): Omit<Origin, 'takenAt'> | undefined {
-  const { record, key, overlay, host } = world;
+function originOf(
+  { record, key }: RecordedWorld,
+  disks: readonly OwnDisk[],
+): Omit<Origin, 'takenAt'> | undefined {
   if (record.image === undefined) return undefined;
-  const paths = pathsFor(host.roots, record.identity.id);
-  const layers = layersOf(world, mountsOf(world), paths).map(({ serial, volume }) => ({ serial, volume }));
   return {
     version: 1,
     instance: key,
     image: record.image,
     salt: record.identity.salt,
-    disks: overlay.state === 'absent' ? [] : [{ serial: 'overlay' }, ...layers],
+    disks: disks.map(({ serial, volume }) => ({ serial, ...(volume === undefined ? {} : { volume }) })),
   };
+}
+
+type OwnDisk = MachineDisk & { readonly volume?: VolumeId };
+
+/** What it writes to and nobody else has: without an overlay it never ran, and there is nothing. */
+function ownDisks(world: RecordedWorld): readonly OwnDisk[] {
+  if (world.overlay.state === 'absent') return [];
+  const paths = pathsFor(world.host.roots, world.record.identity.id);
+  const overlay = { serial: 'overlay', path: paths.overlay, readonly: false };
+  return [overlay, ...layersOf(world, mountsOf(world), paths)];
 }

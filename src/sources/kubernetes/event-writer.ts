@@ -8,6 +8,7 @@ import type { InstanceKey } from '../../machine/ids.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { Errands } from './errands.ts';
+import { microTime } from './micro-time.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 
 /** One event of one Instance, however often it happened. */
@@ -169,9 +170,4 @@ export class EventWriter {
 
 function seriesOf({ count, lastAt }: Series): Mapping {
   return { series: { count, lastObservedTime: microTime(lastAt) } };
-}
-
-/** metav1.MicroTime: RFC 3339 with six decimals. */
-function microTime(at: number): string {
-  return new Date(at).toISOString().replace(/Z$/, '000Z');
 }

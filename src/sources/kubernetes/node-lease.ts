@@ -6,6 +6,7 @@ import type { Logger } from '../../log.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { FIELD_MANAGER } from './instance-resource.ts';
+import { microTime } from './micro-time.ts';
 import { pause } from './pause.ts';
 import { AGENT_LEASES, HYPERVISORS_ANNOTATION, KVM_ANNOTATION } from './placement/placeholder-words.ts';
 
@@ -212,9 +213,4 @@ export class NodeLease {
 function documentIn(answer: Answer): Mapping {
   if (isSuccess(answer)) return answer.body;
   throw new HypemanError('transient', 'ApiServerRefused', sentenceOf(answer));
-}
-
-/** metav1.MicroTime */
-function microTime(now: number): string {
-  return new Date(now).toISOString().replace('Z', '000Z');
 }

@@ -6,6 +6,7 @@ import type { Answer, ApiServer } from '../api-server.ts';
 import { FIELD_MANAGER } from '../instance-resource.ts';
 import { objectIn } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
+import { microTime } from '../micro-time.ts';
 import { pause } from '../pause.ts';
 
 export type LeaseTiming = {
@@ -128,7 +129,7 @@ export class LeaderLease {
     const answer = await api.ask({
       method: 'POST',
       path: `${leasesPath(namespace)}?fieldManager=${FIELD_MANAGER}`,
-      body: { metadata: { name }, spec: { ...this.#claim(), acquireTime: microTime() } },
+      body: { metadata: { name }, spec: { ...this.#claim(), acquireTime: microTime(Date.now()) } },
       signal: this.#limit(),
     });
     return this.#keep(answer, now);
@@ -136,12 +137,12 @@ export class LeaderLease {
 
   #claim(): Record<string, unknown> {
     const leaseDurationSeconds = Math.max(1, Math.round(this.#timing.leaseMs / 1000));
-    return { holderIdentity: this.#parts.identity, leaseDurationSeconds, renewTime: microTime() };
+    return { holderIdentity: this.#parts.identity, leaseDurationSeconds, renewTime: microTime(Date.now()) };
   }
 
   #claimAfter({ document }: KubernetesObject): Record<string, unknown> {
     const transitions = Number(valueAt(document, ['spec', 'leaseTransitions']) ?? 0);
-    return { ...this.#claim(), acquireTime: microTime(), leaseTransitions: transitions + 1 };
+    return { ...this.#claim(), acquireTime: microTime(Date.now()), leaseTransitions: transitions + 1 };
   }
 
   /** Throws for what is no success, a conflict too: who was first is for the next look to tell. */
@@ -202,9 +203,4 @@ function objectOf(answer: Answer): KubernetesObject {
   const object = isSuccess(answer) ? objectIn(answer.body) : undefined;
   if (object !== undefined) return object;
   throw new HypemanError('transient', 'LeaseUnreadable', `the Lease: ${sentenceOf(answer)}`);
-}
-
-/** metav1.MicroTime, for people: nothing here compares it. */
-function microTime(): string {
-  return new Date().toISOString().replace(/Z$/, '000Z');
 }
