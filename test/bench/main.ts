@@ -10,8 +10,10 @@ import { machineText } from './figures.ts';
 import { benchReconcile } from './reconcile.ts';
 import { benchStandby } from './standby.ts';
 
-/** `npm run bench -- NAME [--json]`: prose on stderr; with `--json` one line on stdout. */
-const BENCHES: Readonly<Record<string, (say: (text: string) => void) => Promise<BenchResult>>> = {
+/** `npm run bench -- NAME [SIZE] [--json]`: prose on stderr; with `--json` one line on stdout. Only `cluster` has a size. */
+const BENCHES: Readonly<
+  Record<string, (say: (text: string) => void, size?: number) => Promise<BenchResult>>
+> = {
   boot: benchBoot,
   cluster: benchCluster,
   egress: benchEgressProxy,
@@ -23,15 +25,20 @@ const BENCHES: Readonly<Record<string, (say: (text: string) => void) => Promise<
   standby: benchStandby,
 };
 
-const [name = ''] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const [name = '', size] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const bench = BENCHES[name];
 if (bench === undefined) {
-  console.error(`usage: npm run bench -- NAME [--json]; NAME is one of: ${Object.keys(BENCHES).join(', ')}`);
+  console.error(
+    `usage: npm run bench -- NAME [SIZE] [--json]; NAME is one of: ${Object.keys(BENCHES).join(', ')}`,
+  );
   process.exit(2);
 }
-const { aims } = await bench((text) => {
-  console.error(text);
-});
+const { aims } = await bench(
+  (text) => {
+    console.error(text);
+  },
+  size === undefined ? undefined : Number(size),
+);
 for (const { figure, value, unit, aim, met } of aims)
   console.error(`${met ? 'met ' : 'MISSED'} ${figure}: ${value} ${unit} (aim: ${aim})`);
 if (process.argv.includes('--json')) console.log(JSON.stringify({ name, machine: machineText(), aims }));
