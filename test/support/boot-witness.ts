@@ -8,6 +8,8 @@ export type BootWitness = {
   /** How often it was told of a boot, and of which ones. */
   count(guest: string): number;
   boots(guest: string): readonly string[];
+  /** What its program had counted up to, in its memory alone, each time that it was heard. */
+  turns(guest: string): readonly number[];
   /** How often a program ended as it was asked to. */
   goodbyes(guest: string): number;
   close(): Promise<void>;
@@ -27,17 +29,19 @@ export async function openBootWitness(address: string): Promise<BootWitness> {
   await once(server, 'listening');
   const wordsOf = (guest: string): readonly string[] =>
     heard.filter((one) => one.guest === guest).map(({ word }) => word);
-  const bootsIn = (guest: string): readonly string[] => wordsOf(guest).filter((word) => word !== GOODBYE);
+  const turnsIn = (guest: string): readonly string[] => wordsOf(guest).filter((word) => word !== GOODBYE);
   return {
     program: (guest) =>
       [
         `tell() { wget -q -O /dev/null "http://${address}/${guest}/$1"; }`,
         `trap 'tell ${GOODBYE}; exit 0' TERM`,
-        'echo ticking; while :; do tell "$(cat /proc/sys/kernel/random/boot_id)"; sleep 1; done',
+        'turn=0; echo ticking',
+        'while :; do turn=$((turn+1)); tell "$(cat /proc/sys/kernel/random/boot_id).$turn"; sleep 1; done',
       ].join('; '),
-    count: (guest) => bootsIn(guest).length,
-    boots: (guest) => [...new Set(bootsIn(guest))],
-    goodbyes: (guest) => wordsOf(guest).length - bootsIn(guest).length,
+    count: (guest) => turnsIn(guest).length,
+    boots: (guest) => [...new Set(turnsIn(guest).map((word) => word.replace(/\..*/, '')))],
+    turns: (guest) => turnsIn(guest).map((word) => Number(word.replace(/.*\./, ''))),
+    goodbyes: (guest) => wordsOf(guest).length - turnsIn(guest).length,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
