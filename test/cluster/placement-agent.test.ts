@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { textAt, valueAt } from '../../src/api/raw.ts';
+import { mappingOf, textAt, valueAt } from '../../src/api/raw.ts';
+import type { Mapping } from '../../src/api/raw.ts';
 import { openFakeNode, startFakeAgent } from '../support/cluster-agent.ts';
 import type { FakeAgent, FakeNode } from '../support/cluster-agent.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
@@ -80,5 +81,65 @@ describe.skipIf(missing !== undefined)(`placement and an agent ${missing ?? ''}`
     expect(valueAt((await yard.read('web')).body, ['status', 'state'])).toBe('Standby');
     await yard.remove('web');
     await eventually(async () => (await yard.read('web')).status === 404);
+  });
+
+  /** As whoever may create and delete Pods and nothing else would: the likeness of a placeholder, on a node of his. */
+  async function forge(pod: Mapping): Promise<string> {
+    const { name, namespace, labels, annotations, ownerReferences } = mappingOf(pod.metadata);
+    const pods = `/api/v1/namespaces/${String(namespace)}/pods`;
+    const path = `${pods}/${String(name)}`;
+    const body = {
+      metadata: { name, labels, annotations, ownerReferences },
+      spec: { nodeName: NODE, containers: [{ name: 'holder', image: 'example.com/holder' }] },
+    };
+    let uid: string | undefined;
+    await eventually(async () => {
+      const patch = 'application/merge-patch+json';
+      await plane.admin.ask({ method: 'PATCH', path, patch, body: { metadata: { finalizers: null } } });
+      await plane.admin.ask({ method: 'DELETE', path, body: { gracePeriodSeconds: 0 } });
+      const answer = await plane.admin.ask({ method: 'POST', path: pods, body });
+      uid = textAt(answer.body, ['metadata', 'uid']);
+      return answer.status === 201 || answer.body;
+    });
+    return uid ?? '';
+  }
+
+  test('a Pod in the likeness of a placeholder brings an Instance to no node', async () => {
+    const yard = await makePlacementYard(plane.admin);
+    const instance = await yard.declare('web', { nodeSelector: { no: 'where' } });
+    await yard.untilSaid('web', 'Scheduled', { reason: 'Unschedulable' });
+    const forged = await forge((await yard.podOf(instance)) ?? {});
+    await eventually(async () => {
+      const pod = await yard.podOf(instance);
+      return pod !== undefined && textAt(pod, ['metadata', 'uid']) !== forged;
+    });
+    await yard.untilSaid('web', 'Scheduled', { reason: 'Unschedulable' });
+    const { body } = await yard.read('web');
+    expect(valueAt(body, ['metadata', 'annotations'])).not.toHaveProperty(['hypeman.dev/held-by']);
+    expect(host.workshops.storage.records()).toEqual([]);
+    await yard.remove('web');
+    await eventually(async () => (await yard.podOf(instance)) === undefined);
+  });
+
+  test('marks that were wiped off disturb no machine: its Pod stays, and is noted again', async () => {
+    const yard = await makePlacementYard(plane.admin);
+    const instance = await yard.declare('web');
+    await yard.untilSaid('web', 'Ready', { status: 'True' });
+    const before = textAt(await yard.podOf(instance), ['metadata', 'uid']);
+    const startedAt = textAt((await yard.read('web')).body, ['status', 'startedAt']);
+    // As `kubectl replace` does with a file that has none.
+    await yard.merge('web', { metadata: { annotations: null, labels: null, finalizers: null } });
+    await eventually(async () => {
+      const { body } = await yard.read('web');
+      return textAt(body, ['metadata', 'annotations', 'hypeman.dev/held-by'])?.endsWith(` ${before ?? ''}`);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(textAt(await yard.podOf(instance), ['metadata', 'uid'])).toBe(before);
+    expect(valueAt(await yard.podOf(instance), ['metadata'])).not.toHaveProperty('deletionTimestamp');
+    const { body } = await yard.read('web');
+    expect(textAt(body, ['status', 'state'])).toBe('Running');
+    expect(textAt(body, ['status', 'startedAt'])).toBe(startedAt);
+    await yard.remove('web');
+    await eventually(async () => (await yard.podOf(instance)) === undefined);
   });
 });

@@ -63,7 +63,7 @@ describe.skipIf(missing !== undefined)(`placement and nodes that are lost ${miss
     });
     await yard.untilOn(instance, 'heir');
     const { body } = await yard.read('web');
-    expect(valueAt(body, ['metadata', 'annotations'])).toBeUndefined();
+    expect(valueAt(body, ['metadata', 'annotations'])).not.toHaveProperty(['hypeman.dev/held-by']);
     expect(valueAt(body, ['metadata', 'finalizers'])).toBeUndefined();
     expect(mappingOf(body.status).state).toBeUndefined();
   });

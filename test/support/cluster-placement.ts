@@ -1,6 +1,7 @@
 import { listOf, textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
+import { PLACEHOLDER_NOTE } from '../../src/sources/kubernetes/placement/placeholder-note.ts';
 import { placeholderNameFor } from '../../src/sources/kubernetes/placement/placeholder-words.ts';
 import { eventually, must } from './cluster-stage.ts';
 import type { Yard } from './cluster-stage.ts';
@@ -44,6 +45,10 @@ export function schedulerOf(api: ApiServer, yard: Yard): Scheduler {
             terminationGracePeriodSeconds: 0,
           },
         },
+      });
+      const made = await must(api, { method: 'GET', path: `${pods}/${pod}` });
+      await yard.merge(name, {
+        metadata: { annotations: { [PLACEHOLDER_NOTE]: textAt(made, ['metadata', 'uid']) } },
       });
       const body = { metadata: { name: pod }, target: { apiVersion: 'v1', kind: 'Node', name: node } };
       await must(api, { method: 'POST', path: `${pods}/${pod}/binding`, body });

@@ -10,6 +10,7 @@ import type { PodSight } from '../../src/sources/kubernetes/placement/pod-sight.
 
 export const NOW = Date.parse('2026-11-22T11:00:00Z');
 export const UID = 'uid-of-web';
+export const POD_UID = 'uid-of-pod';
 export const SETTINGS = { image: 'holder:1', cpuPercent: 100 };
 
 export function demandWith(more: Partial<Demand> = {}): Demand {
@@ -33,6 +34,7 @@ export function instanceWith(more: Partial<InstanceSight> = {}): InstanceSight {
     createdAt: NOW - 60_000,
     isBeingDeleted: false,
     finalizers: [],
+    noted: POD_UID,
     demand: demandWith(),
     status: {},
     ...more,
@@ -43,7 +45,7 @@ export function instanceWith(more: Partial<InstanceSight> = {}): InstanceSight {
 export function podWith(more: Partial<PodSight> = {}, pinned?: string, demand = demandWith()): PodSight {
   return {
     key: keyOf('default', placeholderNameFor('web', UID)),
-    uid: 'uid-of-pod',
+    uid: POD_UID,
     resourceVersion: '20',
     instance: { key: keyOf('default', 'web'), uid: UID },
     createdAt: NOW - 60_000,

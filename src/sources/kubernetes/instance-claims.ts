@@ -15,7 +15,7 @@ export type InstanceClaimsParts = {
   readonly nodeName: string;
   readonly known: KnownInstances;
   /** The uid of the placeholder Pod that holds room here for this very Instance. */
-  readonly podFor: (key: InstanceKey, uid: string) => string | undefined;
+  readonly podFor: (object: KubernetesObject) => string | undefined;
   /** It is ours, as the server has it now. */
   readonly onTaken: (object: KubernetesObject) => void;
   /** It is not, or not any more. */
@@ -44,7 +44,7 @@ export class InstanceClaims {
   /** One that no node has. */
   seeUnplaced(object: KubernetesObject): void {
     this.#unplaced.set(object.key, withoutSpec(object));
-    if (this.#parts.podFor(object.key, object.uid) !== undefined) this.add(object.key);
+    if (this.#parts.podFor(object) !== undefined) this.add(object.key);
   }
 
   noMoreUnplaced(key: InstanceKey): void {
@@ -54,7 +54,7 @@ export class InstanceClaims {
   isDue(object: KubernetesObject): boolean {
     const { nodeName, podFor } = this.#parts;
     if (!isClaimed(object, nodeName)) return true;
-    const pod = isForNode(object, nodeName) ? undefined : podFor(object.key, object.uid);
+    const pod = isForNode(object, nodeName) ? undefined : podFor(object);
     return pod !== undefined && !isBeingDeleted(object) && placedBy(object) !== pod;
   }
 
@@ -96,11 +96,10 @@ export class InstanceClaims {
   }
 
   #rightTo(object: KubernetesObject): Right {
-    const { key, uid } = object;
     if (isBeingDeleted(object)) return { is: 'nothing' };
-    const known = this.#parts.known.of(key);
+    const known = this.#parts.known.of(object.key);
     if (known?.isNamed === true) return { is: 'its-word' };
-    const pod = this.#parts.podFor(key, uid) ?? placedBy(object);
+    const pod = this.#parts.podFor(object) ?? placedBy(object);
     if (pod !== undefined) return { is: 'pod', pod };
     if (known === undefined) return { is: 'nothing' };
     // Its disk is here all the same: kept, but not run before it is placed here again.

@@ -25,7 +25,7 @@ export type InstanceWatchParts = {
   readonly nodeName: string;
   readonly log: Logger;
   /** The uid of the placeholder Pod that holds room here for this very Instance. */
-  readonly podFor: (key: InstanceKey, uid: string) => string | undefined;
+  readonly podFor: (object: KubernetesObject) => string | undefined;
   /** Instances that this host has something of, declared or not. */
   readonly onHost: () => readonly InstanceKey[];
   /** Something about it changed that a pass must see. */

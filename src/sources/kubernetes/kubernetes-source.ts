@@ -99,7 +99,7 @@ export class KubernetesSource implements Source {
     this.#tenures = this.#tenuresFrom(parts);
     this.#watch = new InstanceWatch({
       ...parts,
-      podFor: (key, uid) => this.#pods.boundFor(key, uid)?.sight.uid,
+      podFor: (object) => this.#pods.boundFor(object)?.sight.uid,
       isDisturbed: (object) => statuses.isDisturbed(object),
       onReturn: () => {
         for (const key of this.#unwritten) this.#notify(key);

@@ -8,6 +8,8 @@ import { mayRunAt } from '../claim.ts';
 import { NODE_LABEL } from '../instance-resource.ts';
 import { finalizersOf, isBeingDeleted, labelOf } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
+import { podClaimsOf } from './placeholder-note.ts';
+import type { PodClaims } from './placeholder-note.ts';
 
 /** What an Instance asks of a node, read once; of its spec nothing else is kept, for it holds values. */
 export type Demand = {
@@ -28,7 +30,7 @@ export type Demand = {
   readonly podFields: Mapping;
 };
 
-export type InstanceSight = {
+export type InstanceSight = PodClaims & {
   readonly key: InstanceKey;
   readonly uid: string;
   readonly resourceVersion: string;
@@ -36,8 +38,6 @@ export type InstanceSight = {
   readonly createdAt: number;
   readonly isBeingDeleted: boolean;
   readonly finalizers: readonly string[];
-  /** The node that may run it. */
-  readonly holder?: string;
   readonly demand: Demand | { readonly invalid: string };
   readonly status: Mapping;
 };
@@ -49,7 +49,6 @@ const POD_FIELDS = [
 
 export function instanceSightOf(object: KubernetesObject, parser: Parser): InstanceSight {
   const { key, uid, resourceVersion, document } = object;
-  const holder = mayRunAt(object);
   return {
     key,
     uid,
@@ -58,7 +57,7 @@ export function instanceSightOf(object: KubernetesObject, parser: Parser): Insta
     createdAt: Date.parse(textAt(document, ['metadata', 'creationTimestamp']) ?? ''),
     isBeingDeleted: isBeingDeleted(object),
     finalizers: finalizersOf(object),
-    ...(holder === undefined ? {} : { holder }),
+    ...podClaimsOf(object),
     demand: demandOf(object, parser),
     status: mappingOf(document.status),
   };

@@ -12,6 +12,7 @@ import {
 import { objectIn } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import type { InstanceSight } from './instance-sight.ts';
+import { PLACEHOLDER_NOTE } from './placeholder-note.ts';
 import { nodeSightOf } from './node-sight.ts';
 import type { PlacementStatus } from './placement-status.ts';
 
@@ -38,6 +39,25 @@ export async function letGo(
         finalizers: finalizers.filter((name) => name !== FINALIZER),
       },
     },
+  });
+  return written(answer);
+}
+
+/**
+ * Notes the Pod that was made for an Instance, whatever else was written there meanwhile. Undefined: the Instance is
+ * gone. Throws `transient`.
+ */
+export async function notePod(
+  api: ApiServer,
+  { key, uid }: InstanceSight,
+  pod: string,
+): Promise<KubernetesObject | undefined> {
+  const answer = await api.ask({
+    method: 'PATCH',
+    path: `${instancePath(key)}?fieldManager=${FIELD_MANAGER}`,
+    patch: 'application/merge-patch+json',
+    // The uid is a precondition: another Instance of this name is not meant.
+    body: { metadata: { uid, annotations: { [PLACEHOLDER_NOTE]: pod } } },
   });
   return written(answer);
 }

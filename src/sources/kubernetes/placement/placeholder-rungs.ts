@@ -1,4 +1,5 @@
 import { nodeChoiceOf } from './node-choice.ts';
+import { isPlaceholderOf } from './placeholder-note.ts';
 import { demandDigest } from './placeholder-pod.ts';
 import { POD_FINALIZER } from './placeholder-words.ts';
 import type { Demand } from './instance-sight.ts';
@@ -23,6 +24,13 @@ export const endingGone: Rung = (world) => {
     ...(isDead ? [{ kind: 'delete-placeholder', pod, isForced: true } as const] : []),
   ];
   return waiting('Scheduling', 'its last placeholder Pod is ending', { actions });
+};
+
+/** Whoever may create Pods can make one that looks like a placeholder. No agent believes it, and it has the name. */
+export const made: Rung = ({ instance, pod }) => {
+  if (pod === undefined || isPlaceholderOf(instance, pod)) return undefined;
+  const message = `Pod ${pod.key} has the name of its placeholder and was not made by placement: it is removed`;
+  return waiting('Scheduling', message, { actions: [{ kind: 'delete-stranger', pod }] });
 };
 
 /** Whoever holds the Instance ends its machine; without one there is nothing to wait for. */

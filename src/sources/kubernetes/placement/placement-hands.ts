@@ -3,7 +3,8 @@ import type { InstanceKey } from '../../../machine/ids.ts';
 import type { ApiServer } from '../api-server.ts';
 import { lookUp } from '../object-changes.ts';
 import type { InstanceSight } from './instance-sight.ts';
-import { letGo, writeStatus } from './instance-writes.ts';
+import { letGo, notePod, writeStatus } from './instance-writes.ts';
+import { isPlaceholderOf, podClaimsOf } from './placeholder-note.ts';
 import { placeholderFor } from './placeholder-pod.ts';
 import type { PlaceholderSettings } from './placeholder-pod.ts';
 import type { PlacementPlan } from './placement-plan.ts';
@@ -14,6 +15,7 @@ import type { Refusal } from './placement-world.ts';
 import { podSightOf } from './pod-sight.ts';
 import type { PodSight } from './pod-sight.ts';
 import { createPod, deletePod, releasePod } from './pod-writes.ts';
+import type { Made } from './pod-writes.ts';
 
 type Parts = {
   readonly api: ApiServer;
@@ -42,13 +44,16 @@ async function act(parts: Parts, instance: InstanceSight, action: PlacementActio
   switch (action.kind) {
     case 'create-placeholder': {
       const made = await createPod(api, placeholderFor(instance, action.demand, action.node, settings));
-      return made.is === 'refused' ? made.why : taken(sights, instance, made.object);
+      return made.is === 'refused' ? made.why : note(parts, instance, made);
     }
     case 'release-placeholder':
       await release(parts, action.pod);
       return 'done';
     case 'delete-placeholder':
       await deletePod(api, sights.pod(action.pod), action.isForced);
+      return 'done';
+    case 'delete-stranger':
+      await removeStranger(parts, instance, action.pod);
       return 'done';
     case 'let-go':
       await takeFrom(parts, instance, action.node);
@@ -58,17 +63,28 @@ async function act(parts: Parts, instance: InstanceSight, action: PlacementActio
   }
 }
 
-function taken(
-  sights: PlacementSights,
-  { uid }: InstanceSight,
-  object: Parameters<typeof podSightOf>[0],
-): Outcome {
-  if (podSightOf(object)?.instance.uid === uid) {
-    sights.putPod(object);
-    return 'done';
+/** The Pod before its note: one that is not noted, because we were cut short, too, is removed and made again. */
+async function note(
+  { api, sights }: Parts,
+  instance: InstanceSight,
+  { object, isNew }: Extract<Made, { is: 'there' }>,
+): Promise<Outcome> {
+  if (podSightOf(object)?.instance.uid !== instance.uid) {
+    const message = `Pod ${object.key} has the name of its placeholder and is none: delete that Pod`;
+    return { is: 'stalled', reason: 'PlaceholderNameTaken', message };
   }
-  const message = `Pod ${object.key} has the name of its placeholder and is none: delete that Pod`;
-  return { is: 'stalled', reason: 'PlaceholderNameTaken', message };
+  sights.putPod(object);
+  const after = isNew ? await notePod(api, instance, object.uid) : undefined;
+  if (after !== undefined) sights.putInstance(after);
+  return 'done';
+}
+
+/** The watch of Instances may lag behind that of Pods: only the server's word, by name, is enough. */
+async function removeStranger({ api, sights }: Parts, instance: InstanceSight, pod: PodSight): Promise<void> {
+  const there = await lookUp(api, instance.key);
+  if (there !== undefined) sights.putInstance(there);
+  if (there?.uid !== instance.uid || isPlaceholderOf(podClaimsOf(there), pod)) return;
+  await deletePod(api, sights.pod(pod), false);
 }
 
 /** The status last: for as long as it names the node, that one has the Instance. */

@@ -5,6 +5,7 @@ import {
   besideItsDisk,
   deletionAwaited,
   endingGone,
+  made,
   nodeChosen,
   roomNeeded,
   standing,
@@ -26,7 +27,7 @@ export type PlacementPlan = {
 
 /** From what must hold first. */
 const LADDER: readonly Rung[] = [
-  ...[holderExists, holderHeard, endingGone, deletionAwaited, understood, besideItsDisk, standing],
+  ...[holderExists, holderHeard, endingGone, made, deletionAwaited, understood, besideItsDisk, standing],
   ...[roomNeeded, unnamed, askedAsDeclared, nodeChosen, placeholderThere, placeholderBound, taken],
 ];
 

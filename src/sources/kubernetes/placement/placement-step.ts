@@ -9,6 +9,8 @@ export type PlacementAction =
   | { readonly kind: 'create-placeholder'; readonly demand: Demand; readonly node?: string }
   /** `isForced`: the kubelet that would end its container is gone. */
   | { readonly kind: 'delete-placeholder'; readonly pod: PodSight; readonly isForced: boolean }
+  /** One that placement seems not to have made: the server is asked once more whether it did. */
+  | { readonly kind: 'delete-stranger'; readonly pod: PodSight }
   /** Takes our finalizer off: nothing runs behind it. */
   | { readonly kind: 'release-placeholder'; readonly pod: PodSight }
   /** Takes holder, label and finalizer off the Instance, and what was told of it there: the node runs nothing. */

@@ -13,7 +13,8 @@ import type { Refusal } from './placement-world.ts';
 import type { PodSight } from './pod-sight.ts';
 
 export type Made =
-  | { readonly is: 'there'; readonly object: KubernetesObject }
+  /** `isNew`: made just now, and by us. */
+  | { readonly is: 'there'; readonly object: KubernetesObject; readonly isNew: boolean }
   | { readonly is: 'refused'; readonly why: Pick<Refusal, 'is' | 'reason' | 'message'> };
 
 /** Makes a Pod, or finds the one that has its name. Throws `transient`. */
@@ -23,10 +24,12 @@ export async function createPod(api: ApiServer, pod: Mapping): Promise<Made> {
   const answer = await api.ask({ method: 'POST', path: `${path}?fieldManager=${FIELD_MANAGER}`, body: pod });
   if (answer.status === 409 && textAt(answer.body, ['reason']) === 'AlreadyExists') {
     const name = textAt(pod, ['metadata', 'name']) ?? '';
-    return { is: 'there', object: objectOf(await api.ask({ method: 'GET', path: `${path}/${name}` })) };
+    const there = await api.ask({ method: 'GET', path: `${path}/${name}` });
+    return { is: 'there', object: objectOf(there), isNew: false };
   }
   const why = refusalIn(answer);
-  return why === undefined ? { is: 'there', object: objectOf(answer) } : { is: 'refused', why };
+  if (why !== undefined) return { is: 'refused', why };
+  return { is: 'there', object: objectOf(answer), isNew: true };
 }
 
 /** Who must move: quotas, classes and policies change, a Pod that can be none does not. */

@@ -1,13 +1,15 @@
 import { nodeChoiceOf } from './node-choice.ts';
 import { demandIn, gentleEnd } from './placeholder-rungs.ts';
 import { REST, stalled, waiting } from './placement-step.ts';
-import type { Rung, Step } from './placement-step.ts';
+import type { Rung } from './placement-step.ts';
 import type { Refusal } from './placement-world.ts';
 
 /** An agent that is there takes what is for it in milliseconds: what takes longer is told. */
 const TAKEN_MS = 2_000;
 /** A named node may have its agent installed only now. */
 const NAMED_MS = 10_000;
+/** Most often the scheduler has chosen, and an agent has taken it, in a tenth of this. */
+const CHOSEN_MS = 1_000;
 /** Nothing tells when a quota has room again, or a class that was missing is there. */
 const REFUSED_MS = 10_000;
 const LONGEST_REFUSED_MS = 120_000;
@@ -34,9 +36,8 @@ export const placeholderThere: Rung = (world) => {
   }
   const choice = nodeChoiceOf(world);
   const on = choice.is === 'one' ? { node: choice.node } : {};
-  const step: Step = { actions: [{ kind: 'create-placeholder', demand, ...on }] };
-  // A refusal that may come again is not wiped from the status while it is asked again.
-  return refusal === undefined ? waiting('Scheduling', 'waiting for the scheduler', step) : step;
+  // Nothing is told yet: the next word is most often an agent's. A refusal may come again.
+  return { actions: [{ kind: 'create-placeholder', demand, ...on }] };
 };
 
 const SAID = { waiting, stalled };
@@ -45,8 +46,10 @@ function pauseAfter({ count }: Refusal): number {
   return Math.min(REFUSED_MS * 2 ** Math.min(count - 1, 10), LONGEST_REFUSED_MS);
 }
 
-export const placeholderBound: Rung = ({ pod }) => {
+export const placeholderBound: Rung = ({ pod, now }) => {
   if (pod?.binding.is !== 'unbound') return undefined;
+  const leftMs = Math.min(pod.createdAt - now, 0) + CHOSEN_MS;
+  if (pod.binding.reason === undefined && leftMs > 0) return { ...REST, againMs: leftMs };
   const { reason = 'Scheduling', message = 'waiting for the scheduler' } = pod.binding;
   return {
     actions: [],

@@ -11,6 +11,7 @@ import type { KubernetesObject } from '../kubernetes-object.ts';
 import { LIST_WATCH_TIMING, listWatchOf } from '../list-watch.ts';
 import type { ListWatchTiming } from '../list-watch.ts';
 import { lookUp } from '../object-changes.ts';
+import { isPlaceholderOf, podClaimsOf } from '../placement/placeholder-note.ts';
 import { podSightOf } from '../placement/pod-sight.ts';
 import type { PodSight } from '../placement/pod-sight.ts';
 import { PLACEHOLDER_LABEL, POD_FINALIZER } from '../placement/placeholder-words.ts';
@@ -104,9 +105,15 @@ export class PlaceholderWatch {
     return [...(this.#pods.get(instance)?.values() ?? [])];
   }
 
-  /** The Pod that holds room here for this very Instance: bound to this node, and neither deleted nor ended. */
-  boundFor(instance: InstanceKey, uid: string): NodePod | undefined {
-    return this.of(instance).find(({ sight }) => sight.instance.uid === uid && !isOver(sight));
+  /**
+   * The Pod that holds room here for this very Instance: bound to this node, made by placement, and neither deleted
+   * nor ended.
+   */
+  boundFor(instance: KubernetesObject): NodePod | undefined {
+    const claims = podClaimsOf(instance);
+    return this.of(instance.key).find(
+      ({ sight }) => sight.instance.uid === instance.uid && !isOver(sight) && isPlaceholderOf(claims, sight),
+    );
   }
 
   placeOf(instance: InstanceKey): PodPlace | undefined {

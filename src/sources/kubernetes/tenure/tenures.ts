@@ -68,8 +68,8 @@ export class Tenures {
 
   of(known: Known): Tenure {
     const { pods, lastStatus } = this.#parts;
-    const { key, uid } = known.object;
-    const isBound = pods.boundFor(key, uid) !== undefined;
+    const { key } = known.object;
+    const isBound = pods.boundFor(known.object) !== undefined;
     return tenureOf(known, {
       pods: isBound ? 'bound' : pods.isSynced ? 'none' : 'unknown',
       status: lastStatus(known),

@@ -26,14 +26,6 @@ function after(world: PlacementWorld): PlacementWorld {
   return status === undefined ? world : { ...world, instance: { ...world.instance, status } };
 }
 
-test('an Instance without a node gets a placeholder, and is told to be waiting', () => {
-  const plan = placementOf(worldWith());
-  expect(plan.actions).toEqual([{ kind: 'create-placeholder', demand: demandWith() }]);
-  expect(said(plan, 'Ready')).toEqual(['False', 'Scheduling', 'waiting for the scheduler']);
-  expect(said(plan, 'Scheduled')).toEqual(['False', 'Scheduling', 'waiting for the scheduler']);
-  expect(said(plan, 'Reconciling')[0]).toBe('True');
-});
-
 test('the words of the scheduler are the words of the condition, once', () => {
   const message = '0/1 nodes are available: 1 Insufficient memory.';
   const world = worldWith({ pod: podWith({ binding: { is: 'unbound', reason: 'Unschedulable', message } }) });
@@ -270,7 +262,7 @@ test('an Instance that is being deleted keeps its placeholder until its machine 
 });
 
 test('the observed generation is that of the spec which was looked at', () => {
-  const plan = placementOf(worldWith({ instance: instanceWith({ generation: 7 }) }));
+  const plan = placementOf(worldWith({ instance: instanceWith({ generation: 7 }), pod: podWith() }));
   expect(plan.status?.observedGeneration).toBe(7);
   expect(textAt(plan.status, ['conditions', 0, 'lastTransitionTime'])).toBe('2026-11-22T11:00:00Z');
 });
