@@ -13,7 +13,7 @@ export type Origin = {
   /** Keys the digests in `run`: who goes on with the run goes on with its salt. */
   readonly salt: string;
   /** Absent: it was stopped, and there is no memory. */
-  readonly run?: { readonly hypervisor: Hypervisor; readonly applied: Applied };
+  readonly run?: { readonly hypervisor: Hypervisor; readonly applied: Applied; readonly link?: 'down' };
   /** The writable disks in it, by their serials; `volume`: a private layer over this one. */
   readonly disks: readonly { readonly serial: string; readonly volume?: VolumeId }[];
   /** How long the source stood still for it; not known before it went on. */

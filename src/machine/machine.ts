@@ -23,7 +23,12 @@ export type MachineDisk = {
   readonly readonly: boolean;
 };
 
-export type MachineNic = { readonly tap: TapName; readonly mac: string };
+export type MachineNic = {
+  readonly tap: TapName;
+  readonly mac: string;
+  /** Its cable is out: nothing that the guest sends leaves the VMM, and the guest cannot change that. */
+  readonly link?: 'down';
+};
 
 /**
  * One virtual machine as every hypervisor understands it: all paths absolute, all defaults filled

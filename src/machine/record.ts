@@ -64,6 +64,11 @@ export type InstanceRecord = {
     readonly applied: Applied;
     /** All of its RAM, once it was asked to grow while it runs. */
     readonly memoryBytes?: number;
+    /**
+     * It goes on from the memory of a machine with a network, and is to have none: the device is still there, its
+     * link is down until it boots without.
+     */
+    readonly link?: 'down';
     /** When the program was first seen started. */
     readonly readyAt?: number;
     /**

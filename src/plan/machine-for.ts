@@ -31,7 +31,10 @@ export function machineFor(world: ReadyWorld): Machine {
 
 /** The machine that there is, if only on disk: as it was started, and what was plugged in since. */
 export function machineApplied(world: RunWorld): Machine {
-  const { fields } = world.record.run.applied;
+  const {
+    applied: { fields },
+    link,
+  } = world.record.run;
   return {
     ...machineOf(world, {
       vcpus: Number(fields.vcpus),
@@ -41,6 +44,7 @@ export function machineApplied(world: RunWorld): Machine {
       // Of the spec: whoever goes on is given what is wanted now.
       diskBps: world.desired.instance.spec.diskBps,
       isNetworked: fields[NETWORK_FIELD] === 'true',
+      link,
       mounts: mountsApplied(fields),
     }),
     memory: 'file',
@@ -64,13 +68,14 @@ type Build = {
   readonly dimms: readonly Dimm[];
   readonly diskBps: number | undefined;
   readonly isNetworked: boolean;
+  readonly link?: 'down' | undefined;
   readonly mounts: readonly VolumeMount[];
 };
 
 function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Build): Machine {
   const { record, host, image } = world;
   const { id, tap, mac, owner } = record.identity;
-  const { vcpus, memoryBytes, hotplugBytes, dimms, diskBps, isNetworked } = build;
+  const { vcpus, memoryBytes, hotplugBytes, dimms, diskBps, isNetworked, link } = build;
   const paths = pathsFor(host.roots, id);
   const disks: readonly MachineDisk[] = [
     { serial: 'root', path: image.rootDisk, readonly: true },
@@ -88,5 +93,6 @@ function machineOf(world: RecordedWorld & Pick<ReadyWorld, 'image'>, build: Buil
     initrd: [paths.bootArchive],
     cmdline: kernel.cmdline,
     ...(isNetworked ? { nic: { tap, mac } } : {}),
+    ...(link === undefined ? {} : { nic: { tap, mac, link } }),
   };
 }

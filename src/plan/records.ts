@@ -5,7 +5,7 @@ import type { Base } from '../machine/base.ts';
 import { keyOf, nameOf, namespaceOf } from '../machine/ids.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { Applied, Fields, Forking, InstanceRecord, StopReason } from '../machine/record.ts';
-import { FORK_FIELD } from './fields.ts';
+import { FORK_FIELD, NETWORK_FIELD } from './fields.ts';
 import { elapsed, GOOD_RUN_MS } from './patience.ts';
 import type { KnownWorld, WantedWorld } from './world.ts';
 
@@ -55,11 +55,13 @@ export type Taking = {
   readonly generation: number;
   readonly restartedAt: string | undefined;
   readonly diskCopy: CloneMethod | undefined;
+  /** It is declared to have one. */
+  readonly isNetworked: boolean;
 };
 
 /** It is its source's run that goes on, under its own name; of a stopped one there are the disks alone. */
 export function withBase(record: InstanceRecord, fork: Forking, taking: Taking): InstanceRecord {
-  const { base, at, generation, restartedAt, diskCopy } = taking;
+  const { base, at, generation, restartedAt, diskCopy, isNetworked } = taking;
   const { origin, manifest } = base;
   return changed(record, (draft) => {
     draft.fork = { ...fork, source: manifest.source, base: base.id };
@@ -73,15 +75,22 @@ export function withBase(record: InstanceRecord, fork: Forking, taking: Taking):
     delete draft.stopping;
     delete draft.stoppedAt;
     if (origin.run === undefined || manifest.memory === undefined) return;
-    const fields = { ...origin.run.applied.fields, [FORK_FIELD]: nameOf(fork.instance) };
+    const { hypervisor } = origin.run;
+    const { fields, ...link } = goingOnFrom(origin.run, isNetworked);
     draft.run = {
-      startedAt: at,
-      hypervisor: origin.run.hypervisor,
-      applied: { generation, fields },
-      readyAt: at,
-      standby: { is: 'suspended', at },
+      ...{ startedAt: at, hypervisor, ...link, readyAt: at, standby: { is: 'suspended', at } },
+      applied: { generation, fields: { ...fields, [FORK_FIELD]: nameOf(fork.instance) } },
     };
   });
+}
+
+/** A network device cannot be taken from a memory that knows it: the link can, before the guest goes on. */
+function goingOnFrom(
+  { applied: { fields }, link }: NonNullable<Base['origin']['run']>,
+  isNetworked: boolean,
+): { readonly fields: Fields } & Pick<Run, 'link'> {
+  if (link === undefined && (isNetworked || fields[NETWORK_FIELD] !== 'true')) return { fields };
+  return { fields: { ...fields, [NETWORK_FIELD]: 'false' }, link: 'down' };
 }
 
 /** It has all of it, or gave up what it had not taken. */

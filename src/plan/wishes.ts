@@ -45,6 +45,11 @@ export function isNetworked(world: RecordedWorld): boolean {
   return applied === undefined ? desired.instance.spec.network.enabled : applied === 'true';
 }
 
+/** It has a network device whose link is down, for it is to have no network. */
+export function isCutOff(world: KnownWorld): boolean {
+  return hasMachine(world) && world.record.run?.link === 'down';
+}
+
 /** What the spec says. An environment that cannot be had now counts as unchanged. */
 function fieldsWanted(world: RecordedWorld): Fields {
   const { desired, record } = world;

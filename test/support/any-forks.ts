@@ -47,6 +47,8 @@ export type AnyForks = {
   readonly isAsked: boolean;
   readonly identity: 'its own' | 'its source’s' | 'none';
   readonly isHeld: boolean;
+  /** Its source had a network, and it is to have none. */
+  readonly isCutOff: boolean;
 };
 
 export const anyForks: fc.Arbitrary<AnyForks> = fc.record({
@@ -57,6 +59,7 @@ export const anyForks: fc.Arbitrary<AnyForks> = fc.record({
   isAsked: fc.constantFrom(false, false, false, true),
   identity: fc.constantFrom('its own', 'its own', 'its own', 'its source’s', 'none'),
   isHeld: fc.constantFrom(false, false, true),
+  isCutOff: fc.constantFrom(false, false, true),
 });
 
 /** As `look` would see it; what a fork starts from is what its run was started as. */
@@ -79,10 +82,35 @@ export function forkedAs(world: World, forks: AnyForks): World {
         forking: { source, bases: forks.isBaseLost ? [] : [aBase({ takenAt: askedAt })] },
       };
     case 'begun':
-      return begun(seen, { ...fork, askedAt, source: SOURCE_ID, base: BASE_ID }, forks.isBaseLost);
+      return begun(
+        cutOff(seen, forks),
+        { ...fork, askedAt, source: SOURCE_ID, base: BASE_ID },
+        forks.isBaseLost,
+      );
     case 'whole':
-      return { ...seen, record: { ...record, fork: { ...fork, source: SOURCE_ID, completedAt: NOW } } };
+      return wholeOf(cutOff(seen, forks), { ...fork, source: SOURCE_ID, completedAt: NOW });
   }
+}
+
+function wholeOf(world: World, fork: Forking): World {
+  return world.record === 'absent' ? world : { ...world, record: { ...world.record, fork } };
+}
+
+/** The run that it goes on with has a device whose link is down. */
+function cutOff(world: World, forks: AnyForks): World {
+  const { record, standby } = world;
+  const run = record === 'absent' ? undefined : record.run;
+  if (record === 'absent' || run === undefined || !forks.isCutOff) return world;
+  const fields = { ...run.applied.fields, 'network.enabled': 'false' };
+  const cut = { ...run, applied: { ...run.applied, fields }, link: 'down' } as const;
+  return { ...world, record: { ...record, run: cut }, standby: withNic(standby) };
+}
+
+function withNic(standby: World['standby']): World['standby'] {
+  if (standby.state !== 'ready' || standby.manifest.memory === undefined) return standby;
+  const { memory } = standby.manifest;
+  const shape = { ...memory.shape, hasNic: true };
+  return { ...standby, manifest: { ...standby.manifest, memory: { ...memory, shape } } };
 }
 
 function guestAs(guest: World['guest'], { identity, isHeld }: AnyForks): World['guest'] {

@@ -1,4 +1,5 @@
 import type { EgressMode, ListenerPorts, Mediation } from '../../src/machine/egress.ts';
+import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { Action } from '../../src/plan/action.ts';
 import type { World } from '../../src/plan/world.ts';
 
@@ -11,6 +12,16 @@ type Kind<K extends Action['kind']> = Extract<Action, { kind: K }>;
 /** A guest that may send. */
 function isUp({ machine }: World): boolean {
   return machine.state !== 'absent' && machine.state !== 'created';
+}
+
+/** It goes on with a network device that is to lead nowhere. */
+function isCutOff({ record }: World): boolean {
+  return record !== 'absent' && record.run?.link === 'down';
+}
+
+/** As its machine was started, or went on. */
+export function hadNic(run: InstanceRecord['run']): boolean {
+  return run?.applied.fields['network.enabled'] === 'true' || run?.link === 'down';
 }
 
 /** The mode that this guest's way out must have; undefined where it may leave unmediated. */
@@ -28,7 +39,13 @@ function isDeclared({ desired, record }: World): boolean {
   return desired.is === 'wanted' && (record === 'absent' || record.uid === desired.uid);
 }
 
-export function guardLaws(world: World, { mediation }: Kind<'guard-tap'>): readonly Law[] {
+export function guardLaws(world: World, action: Kind<'guard-tap'>): readonly Law[] {
+  return isUp(world) && isCutOff(world)
+    ? [[isClosed(action.mediation), 'no guard is opened before a guest that is to have no network']]
+    : openGuardLaws(world, action);
+}
+
+function openGuardLaws(world: World, { mediation }: Kind<'guard-tap'>): readonly Law[] {
   const held = portsHeld(world);
   const before = mediationIn(world);
   // What nobody can say (now, or any more) stays as it was, or as tight as can be.
@@ -59,17 +76,22 @@ function isOnTap({ record }: World): boolean {
 }
 
 export function vcpuLaws(world: World, isResume: boolean): readonly Law[] {
+  return isCutOff(world)
+    ? [[isClosed(mediationIn(world)), 'no vCPU that is to have no network runs before a closed guard']]
+    : openVcpuLaws(world, isResume);
+}
+
+function openVcpuLaws(world: World, isResume: boolean): readonly Law[] {
   const mode = modeDue(world);
-  const { guard } = world.network;
-  const mediation = guard.state === 'guarded' ? guard.mediation : undefined;
+  const mediation = mediationIn(world);
   if (mode === undefined)
     return [[mediation?.mode === undefined, 'no vCPU runs behind a guard of another time']];
-  const isCutOff = mediation?.ports === undefined;
-  const isLed = !isCutOff && isSame(mediation.ports, portsHeld(world));
+  const isShut = mediation?.ports === undefined;
+  const isLed = !isShut && isSame(mediation.ports, portsHeld(world));
   return [
     [mediation?.mode === mode, 'no vCPU runs before its mediation'],
     // What is let run again while the proxy is away stays cut off.
-    [isLed || (isResume && isCutOff), 'no vCPU runs before its listeners'],
+    [isLed || (isResume && isShut), 'no vCPU runs before its listeners'],
     [isResume || isCurrent(world), 'no vCPU runs before its policy'],
   ];
 }
@@ -80,6 +102,10 @@ export function bootLaws(world: World, { boot, disguise }: Kind<'write-boot'>): 
     [isHidden, 'no source of a credential is in the environment of the guest'],
     [(boot.egress !== undefined) === (modeDue(world) !== undefined), 'a guest is told of its proxy'],
   ];
+}
+
+function isClosed(mediation: Mediation | undefined): boolean {
+  return mediation?.mode === 'all' && mediation.ports === undefined;
 }
 
 function mediationIn({ network: { guard } }: World): Mediation | undefined {

@@ -3,7 +3,7 @@ import { unreachable } from '../../src/errors.ts';
 import type { InstanceRecord } from '../../src/machine/record.ts';
 import type { Action } from '../../src/plan/action.ts';
 import type { World } from '../../src/plan/world.ts';
-import { bootLaws, guardLaws, removalLaws, vcpuLaws } from './egress-laws.ts';
+import { bootLaws, guardLaws, hadNic, removalLaws, vcpuLaws } from './egress-laws.ts';
 import type { Law } from './egress-laws.ts';
 import {
   discardLaws,
@@ -126,7 +126,7 @@ function startLaws(world: World, { machine }: Extract<Action, { kind: 'start-mac
   const { network, overlay, boot, image } = world;
   const run = world.record === 'absent' || world.record.stopping !== undefined ? undefined : world.record.run;
   const isResume = world.machine.state === 'paused';
-  const hasNic = isResume ? run?.applied.fields['network.enabled'] === 'true' : machine.nic !== undefined;
+  const hasNic = isResume ? hadNic(run) : machine.nic !== undefined;
   const isGuarded = network.tap.state === 'up' && network.guard.state === 'guarded';
   return [
     [!hasNic || isGuarded, 'no vCPU runs before its guard'],

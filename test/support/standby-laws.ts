@@ -2,7 +2,7 @@ import type { InstanceRecord } from '../../src/machine/record.ts';
 import { mismatchOf, shapeOf } from '../../src/machine/snapshot.ts';
 import type { Action } from '../../src/plan/action.ts';
 import type { World } from '../../src/plan/world.ts';
-import { vcpuLaws } from './egress-laws.ts';
+import { hadNic, vcpuLaws } from './egress-laws.ts';
 import type { Law } from './egress-laws.ts';
 import { keptMountLaws } from './volume-laws.ts';
 
@@ -101,7 +101,8 @@ function isAsStarted(run: InstanceRecord['run'], machine: Kind<'suspend-machine'
   return (
     Number(fields?.vcpus) === machine.vcpus &&
     Number(fields?.size) === machine.memoryBytes &&
-    (fields?.['network.enabled'] === 'true') === (machine.nic !== undefined)
+    run?.link === machine.nic?.link &&
+    hadNic(run) === (machine.nic !== undefined)
   );
 }
 

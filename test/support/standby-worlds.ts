@@ -16,7 +16,7 @@ export const VOID: SnapshotState = {
 
 /** What this run would leave on this host. */
 export function keptMemoryOf(
-  { applied: { fields } }: NonNullable<InstanceRecord['run']>,
+  { applied: { fields }, link }: NonNullable<InstanceRecord['run']>,
   changes: {
     readonly isSettled?: boolean;
     readonly version?: string;
@@ -33,7 +33,7 @@ export function keptMemoryOf(
         vcpus: Number(fields.vcpus),
         memoryBytes: Number(fields.size),
         disks: ['root', 'overlay', ...mountsApplied(fields).flatMap(serialsOf)],
-        hasNic: fields['network.enabled'] === 'true',
+        hasNic: fields['network.enabled'] === 'true' || link === 'down',
         ...(room === 0 ? {} : { hotplug: { bytes: room, dimms: changes.dimms ?? [] } }),
       },
       writtenAt: '0',

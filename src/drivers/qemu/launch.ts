@@ -20,7 +20,7 @@ import { shareFile } from './frozen.ts';
 import { makeMemoryFile, partsOf } from './memory-files.ts';
 import { Session } from './session.ts';
 import type { SessionListener } from './session.ts';
-import { argvFor, hasMemoryFile, initrdOf, memoryMibOf } from './translate.ts';
+import { argvFor, hasMemoryFile, initrdOf, memoryMibOf, NIC } from './translate.ts';
 import type { Origin, QemuFacts } from './translate.ts';
 
 /** From the first instruction to an answer: 0.3 s at rest; many at once on a small host take turns. */
@@ -204,7 +204,9 @@ function originOf(from: LaunchFrom | undefined): Origin {
  * Lets the vCPUs run. From their first instruction on memory and disks are no more what the standby says,
  * so it goes first. QEMU has read the initrd by then; its mapping keeps the removed file.
  */
-export async function runVcpus(session: Session, paths: InstancePaths): Promise<void> {
+export async function runVcpus(session: Session, { paths, nic }: Machine): Promise<void> {
+  // A device state brings the link along as it was when it was taken.
+  if (nic?.link === 'down') await session.execute('set_link', { args: { name: NIC, up: false } });
   await discardSnapshot(paths.standby);
   await session.execute('cont', { withinMs: ANSWERS_WITHIN_MS });
   await removeFile(initrdOf(paths));

@@ -222,12 +222,15 @@ function diskArguments(disk: MachineDisk, index: number): readonly string[] {
   return ['-blockdev', JSON.stringify(throttled), ...device];
 }
 
+/** What the network device is called. */
+export const NIC = 'nic0';
+
 /** The tap exists already and belongs to the VMM's user. No vhost: its device is root's alone. */
 function nicArguments(nic: MachineNic): readonly string[] {
   return [
     ...['-netdev', `tap,id=net0,ifname=${keyval(nic.tap)},script=no,downscript=no,vhost=off`],
     // No option ROM: nothing boots from the network.
-    ...['-device', `virtio-net-pci,id=nic0,netdev=net0,mac=${keyval(nic.mac)},romfile=`],
+    ...['-device', `virtio-net-pci,id=${NIC},netdev=net0,mac=${keyval(nic.mac)},romfile=`],
   ];
 }
 

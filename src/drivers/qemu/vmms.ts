@@ -86,7 +86,7 @@ export class Vmms {
     if (session === undefined) throw new HypemanError('transient', 'MachineGone', `${machine.id} has ended`);
     const isFirst = (await session.state()).state === 'created';
     try {
-      await runVcpus(session, machine.paths);
+      await runVcpus(session, machine);
     } catch (error) {
       if (isFirst) await this.kill(machine);
       throw error;

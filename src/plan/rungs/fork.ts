@@ -80,6 +80,7 @@ function taken(world: RecordedWorld, fork: Forking, base: Base): Verdict {
   const begun = withBase(record, fork, {
     ...{ base, at: now, generation: desired.generation, restartedAt: restartedAtOf(world) },
     diskCopy: world.host.cloneMethod,
+    isNetworked: desired.instance.spec.network.enabled,
   });
   return unmet('Forking', 'what the source left is taken over', { kind: 'write-record', record: begun });
 }

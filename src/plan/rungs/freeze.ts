@@ -65,7 +65,7 @@ export function servingForks(rung: Rung<RecordedWorld>): Rung<RecordedWorld> {
 
 function frozen(world: RecordedWorld, { nextBase }: Askers): Verdict {
   if (!hasRun(world)) return met;
-  const { run } = world.record;
+  const { hypervisor, applied, link } = world.record.run;
   const origin = originOf(world, ownDisks(world));
   if (origin === undefined) return met;
   return unmet('Forking', MESSAGE, {
@@ -73,7 +73,7 @@ function frozen(world: RecordedWorld, { nextBase }: Askers): Verdict {
     hypervisor: hypervisorOfMachine(world),
     machine: machineApplied(world),
     base: nextBase,
-    origin: { ...origin, run: { hypervisor: run.hypervisor, applied: run.applied } },
+    origin: { ...origin, run: { hypervisor, applied, ...(link === undefined ? {} : { link }) } },
   });
 }
 

@@ -6,7 +6,8 @@ import { mayRun } from '../suspended.ts';
 import type { Rung } from '../verdict.ts';
 import { met } from '../verdict.ts';
 import type { KnownWorld } from '../world.ts';
-import { guardedAs } from './network.ts';
+import { isCutOff } from '../wishes.ts';
+import { CLOSED, guardedAs } from './network.ts';
 
 /**
  * Nobody can say what is declared now, so a guest that runs stays as it is: its rules are brought back when they
@@ -15,8 +16,10 @@ import { guardedAs } from './network.ts';
 export const keptGuarded: Rung<KnownWorld> = (world) => {
   const { network, record } = world;
   const isNetworked = fieldsOfOpenRun(record)?.[NETWORK_FIELD] === 'true';
-  if (!mayRun(world) || !isNetworked || network.tap.state === 'absent') return met;
-  return guardedAs(world, mediationKept(world), 'the rules of the network are being brought back');
+  if (!mayRun(world) || network.tap.state === 'absent') return met;
+  const message = 'the rules of the network are being brought back';
+  if (isCutOff(world)) return guardedAs(world, CLOSED, message);
+  return isNetworked ? guardedAs(world, mediationKept(world), message) : met;
 };
 
 function mediationKept(world: KnownWorld): Mediation | undefined {

@@ -3,7 +3,7 @@ import type { NetworkState } from '../../machine/network.ts';
 import { heldPolicy, isSameMediation, mediationWanted } from '../mediation.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { met, unmet } from '../verdict.ts';
-import { isNetworked } from '../wishes.ts';
+import { isCutOff, isNetworked } from '../wishes.ts';
 import type { KnownWorld, RecordedWorld } from '../world.ts';
 import { PREPARING } from './overlay.ts';
 import { isSuspensionDue, machineSuspended } from './standby.ts';
@@ -13,9 +13,10 @@ import { beginStop, kill } from './stop.ts';
 export const networkGone: Rung<RecordedWorld> = (world) =>
   world.desired.instance.spec.network.enabled ? met : networkRemoved(world);
 
+/** The VMM opens it, though nothing may come through. */
 export const tapUp: Rung<RecordedWorld> = (world) => {
   const { network, record } = world;
-  if (!isNetworked(world) || network.tap.state === 'up') return met;
+  if (!hasTap(world) || network.tap.state === 'up') return met;
   return unmet('Preparing', PREPARING, { kind: 'create-tap', identity: record.identity });
 };
 
@@ -24,9 +25,16 @@ export const tapUp: Rung<RecordedWorld> = (world) => {
  * While there is no proxy, what it would get is refused.
  */
 export const tapGuarded: Rung<RecordedWorld> = (world) => {
-  if (!isNetworked(world) || world.network.tap.state === 'absent') return met;
-  return guardedAs(world, mediationWanted(world), PREPARING);
+  if (!hasTap(world) || world.network.tap.state === 'absent') return met;
+  return guardedAs(world, isCutOff(world) ? CLOSED : mediationWanted(world), PREPARING);
 };
+
+/** All is to go through a proxy, and there is none: what gets out of the VMM all the same gets no further. */
+export const CLOSED: Mediation = { mode: 'all' };
+
+function hasTap(world: RecordedWorld): boolean {
+  return isNetworked(world) || isCutOff(world);
+}
 
 /** The tap is guarded, and what comes out of it mediated as given: without, not at all. */
 export function guardedAs(
@@ -67,7 +75,7 @@ export const tapShaped: Rung<RecordedWorld> = (world) => {
 
 /** The machine holds the device that is gone; a new one of that name would not be its own. */
 export const tapKept: Rung<RecordedWorld> = (world) => {
-  if (!isNetworked(world) || world.network.tap.state === 'up') return met;
+  if (!hasTap(world) || world.network.tap.state === 'up') return met;
   // One that goes to standby comes back with a VMM of its own, which opens the new device.
   if (isSuspensionDue(world)) return machineSuspended(world);
   if (world.machine.state === 'paused' && world.standby.state === 'ready')
