@@ -184,6 +184,7 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
     expect(await may('create', ...leases, { user, namespace: 'hypeman-system' })).toBe(true);
     expect(await may('create', ...leases, { user, namespace: 'kube-system' })).toBe(false);
     expect(await may('list', ...leases, { user, namespace: 'hypeman-nodes' })).toBe(true);
+    expect(await may('delete', ...leases, { user, namespace: 'hypeman-nodes' })).toBe(true);
     expect(await may('patch', ...leases, { user, namespace: 'hypeman-nodes' })).toBe(false);
   });
 

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { mappingOf, textAt, valueAt } from '../../src/api/raw.ts';
+import { AGENT_LEASES } from '../../src/sources/kubernetes/placement/placeholder-words.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
 import { addPaperNode, makeSystem, startWorker } from '../support/cluster-scheduling.ts';
 import type { PaperNode, Worker } from '../support/cluster-scheduling.ts';
-import { installCrd } from '../support/cluster-stage.ts';
+import { eventually, installCrd, must } from '../support/cluster-stage.ts';
 import { agentStatus, makePlacementYard } from '../support/placement-yard.ts';
 import type { PlacementYard } from '../support/placement-yard.ts';
 
@@ -76,8 +77,12 @@ describe.skipIf(missing !== undefined)(`placement and nodes that are lost ${miss
     await node('new');
     old.fallSilent();
     clock.aheadMs += 60_000;
+    const lease = `${AGENT_LEASES}/old`;
+    await must(plane.admin, { method: 'GET', path: lease });
     await old.remove();
     await yard.untilOn(instance, 'new');
+    await eventually(async () => (await plane.admin.ask({ method: 'GET', path: lease })).status === 404);
+    await must(plane.admin, { method: 'GET', path: `${AGENT_LEASES}/new` });
   });
 
   test('one that was replaced by a file without our marks is still on the node that is not heard of', async () => {

@@ -1,4 +1,3 @@
-import { textAt } from '../../../api/raw.ts';
 import { HypemanError } from '../../../errors.ts';
 import { isSuccess, sentenceOf } from '../api-server.ts';
 import type { Answer, ApiServer } from '../api-server.ts';
@@ -13,7 +12,7 @@ import { objectIn } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import type { InstanceSight } from './instance-sight.ts';
 import { PLACEHOLDER_NOTE } from './placeholder-note.ts';
-import { nodeSightOf } from './node-sight.ts';
+import { readNode } from './node-reads.ts';
 import type { PlacementStatus } from './placement-status.ts';
 
 /**
@@ -62,14 +61,10 @@ export async function notePod(
   return written(answer);
 }
 
-/** Only the server's word, by name, that there is no such Node, or the taint on it, is enough. */
+/** Only the server's word that there is no such Node, or the taint on it, is enough. */
 async function isOver(api: ApiServer, name: string): Promise<boolean> {
-  const answer = await api.ask({ method: 'GET', path: `/api/v1/nodes/${name}` });
-  const { status, body } = answer;
-  if (status === 404)
-    return textAt(body, ['reason']) === 'NotFound' && textAt(body, ['details', 'name']) === name;
-  const object = isSuccess(answer) ? objectIn(body) : undefined;
-  return object !== undefined && nodeSightOf(object).isOutOfService;
+  const node = await readNode(api, name);
+  return node === 'gone' || (node !== 'unknown' && node.isOutOfService);
 }
 
 /**

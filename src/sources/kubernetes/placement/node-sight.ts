@@ -23,6 +23,9 @@ export type NodeSight = {
 /** What the agent of a node last told. */
 export type AgentSight = {
   readonly node: string;
+  /** Of its Lease. */
+  readonly uid: string;
+  readonly resourceVersion: string;
   readonly renewal: string;
   /** By our own clock: when this renewal was first seen. Clocks of nodes are not compared. */
   readonly seenAt: number;
@@ -62,7 +65,7 @@ export function agentSightOf(
   now: number,
   known: (node: string) => AgentSight | undefined,
 ): AgentSight {
-  const { key, document } = object;
+  const { key, uid, resourceVersion, document } = object;
   const mark = (name: string): string =>
     textAt(document, ['metadata', 'annotations', name]) ?? labelOf(object, name) ?? '';
   const renewal = textAt(document, ['spec', 'renewTime']) ?? '';
@@ -70,6 +73,8 @@ export function agentSightOf(
   const before = known(node);
   return {
     node,
+    uid,
+    resourceVersion,
     renewal,
     seenAt: before?.renewal === renewal ? before.seenAt : now,
     hypervisors: mark(HYPERVISORS_ANNOTATION)

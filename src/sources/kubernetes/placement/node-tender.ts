@@ -3,10 +3,13 @@ import type { InstanceKey } from '../../../machine/ids.ts';
 import { isSuccess, sentenceOf } from '../api-server.ts';
 import type { ApiServer } from '../api-server.ts';
 import { Errands } from '../errands.ts';
+import type { ErrandResult } from '../errands.ts';
 import { FIELD_MANAGER } from '../instance-resource.ts';
 import { Alarms } from './alarms.ts';
+import { readNode } from './node-reads.ts';
 import { AGENT_GRACE_MS, isFresh, labelChangesOf } from './node-sight.ts';
-import type { NodeStanding } from './node-sight.ts';
+import type { AgentSight, NodeStanding } from './node-sight.ts';
+import { AGENT_LEASES } from './placeholder-words.ts';
 import type { PlacementSights } from './placement-sights.ts';
 
 export type NodeTenderParts = {
@@ -18,7 +21,10 @@ export type NodeTenderParts = {
   readonly onTrouble: (node: string, error: unknown) => void;
 };
 
-/** Keeps the labels of Nodes as their agents tell, and notices when one is not heard of any more. */
+/**
+ * Keeps the labels of Nodes as their agents tell, notices when one is not heard of any more, and removes the Leases
+ * of those whose Nodes were.
+ */
 export class NodeTender {
   readonly #parts: NodeTenderParts;
   readonly #looks: Errands<string>;
@@ -42,17 +48,34 @@ export class NodeTender {
     this.#alarms.close();
   }
 
-  async #tend(name: string): Promise<'done'> {
+  async #tend(name: string): Promise<ErrandResult> {
     const { sights, now } = this.#parts;
     const at = now();
     const agent = sights.agent(name);
     const isHeard = agent !== undefined && isFresh(agent, at);
     this.#alarms.set(name, isHeard ? agent.seenAt + AGENT_GRACE_MS - at : undefined);
-    this.#tell(name, sights.standing(name, at));
+    const standing = sights.standing(name, at);
+    this.#tell(name, standing);
+    if (standing === 'gone' && agent !== undefined) return this.#collect(agent);
     const node = sights.node(name);
     const labels = node === undefined ? undefined : labelChangesOf(node, agent, at);
     if (labels !== undefined) await this.#label(name, labels);
     return 'done';
+  }
+
+  /** Nobody renews it, and nobody needs it: an agent that is back makes one. */
+  async #collect({ node, uid, resourceVersion }: AgentSight): Promise<ErrandResult> {
+    const { api, sights } = this.#parts;
+    if (sights.isHolder(node)) return { againMs: AGENT_GRACE_MS };
+    if ((await readNode(api, node)) !== 'gone') return { againMs: AGENT_GRACE_MS };
+    const answer = await api.ask({
+      method: 'DELETE',
+      path: `${AGENT_LEASES}/${node}`,
+      body: { preconditions: { uid, resourceVersion } },
+    });
+    // Renewed meanwhile, or gone: the watch tells.
+    if (answer.status === 404 || answer.status === 409 || isSuccess(answer)) return 'done';
+    throw new HypemanError('transient', 'ApiServerRefused', `Lease of node ${node}: ${sentenceOf(answer)}`);
   }
 
   #tell(name: string, standing: NodeStanding): void {

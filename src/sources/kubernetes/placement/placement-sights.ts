@@ -126,6 +126,11 @@ export class PlacementSights {
     return standingOf(this.#nodes.get(node), this.#agents.get(node), now);
   }
 
+  /** Whether a node has an Instance. */
+  isHolder(node: string): boolean {
+    return [...this.#instances.values()].some(({ holder }) => holder === node);
+  }
+
   /** Those that a node has, and those whose placeholder is bound to it. */
   concernedBy(node: string): readonly InstanceKey[] {
     const held = [...this.#instances.values()].filter(({ holder }) => holder === node).map(({ key }) => key);

@@ -94,6 +94,8 @@ export class PlacementTerm {
     const plan = placementOf(world);
     this.#alarms.set(key, plan.againMs);
     const outcome = await perform(this.#parts, world.instance, plan);
+    // The Lease of a node that has none left may go.
+    for (const action of plan.actions) if (action.kind === 'let-go') this.#tender.look(action.node);
     if (outcome !== 'done') this.#refused(world, outcome);
     else if (plan.actions.some(({ kind }) => kind === 'create-placeholder')) this.#refusals.delete(key);
     return 'done';

@@ -12,7 +12,8 @@ function nodeWith(more: Partial<NodeSight> = {}): NodeSight {
   return { name: 'node-1', labels: {}, isUnheard: false, isOutOfService: false, ...more };
 }
 function agentSeen(ago: number): AgentSight {
-  return { node: 'node-1', renewal: 'r', seenAt: NOW - ago, hypervisors: ['qemu'], hasKvm: true };
+  const lease = { uid: 'uid-of-lease', resourceVersion: '5' };
+  return { ...lease, node: 'node-1', renewal: 'r', seenAt: NOW - ago, hypervisors: ['qemu'], hasKvm: true };
 }
 
 test.each([
