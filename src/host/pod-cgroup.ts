@@ -61,9 +61,8 @@ export async function endPodHolder(
   const [counting] = countingIn(hierarchies ?? (await mountedHierarchies()));
   const place = counting === undefined ? undefined : await findPodCgroup(counting.at, pod);
   if (place === undefined) return;
-  const containers = (await directoriesIn(place)).filter((name) => name !== CHILD);
-  for (const container of containers)
-    for (const pid of await pidsIn(join(place, container))) {
+  for (const container of await containersIn(place))
+    for (const pid of await pidsIn(container)) {
       const identity = await identityOf(pid, bootId);
       if (identity !== undefined) await signalProcess(identity, bootId, 'SIGUSR1');
     }
@@ -72,17 +71,25 @@ export async function endPodHolder(
 /**
  * The cgroup of a Pod below the root of a hierarchy, by either driver of the kubelet (pkg/kubelet/cm, cgroupfs and
  * systemd), for each quality of service, below `--cgroup-root` or `/`: `kubepods/burstable/pod<uid>`, or
- * `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid, underscores>.slice`.
+ * `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid, underscores>.slice`. With the systemd driver and
+ * version 2 a kubelet 1.20 makes both, and uses the latter: of several it is the one with containers in it.
  */
 export async function findPodCgroup(root: string, pod: string): Promise<string | undefined> {
+  const found: string[] = [];
   for (const parent of [root, ...(await below(root))])
     for (const kubepods of await below(parent, /(^|-)kubepods(\.slice)?$/)) {
       const classes = await below(kubepods, /(^|-)(burstable|besteffort)(\.slice)?$/);
       const pods = await Promise.all([kubepods, ...classes].map((place) => below(place)));
-      const found = pods.flat().find((path) => isOfPod(basename(path), pod));
-      if (found !== undefined) return found;
+      found.push(...pods.flat().filter((path) => isOfPod(basename(path), pod)));
     }
+  if (found.length <= 1) return found[0];
+  for (const place of found) if ((await containersIn(place)).length > 0) return place;
   return undefined;
+}
+
+/** Theirs, below the cgroup of their Pod. */
+async function containersIn(place: string): Promise<readonly string[]> {
+  return below(place, new RegExp(`^(?!${CHILD}$)`));
 }
 
 function isOfPod(directory: string, pod: string): boolean {

@@ -46,6 +46,15 @@ describe('where a kubelet puts the cgroup of a Pod', () => {
     expect(await findPodCgroup(root, POD)).toBe(`${root}/${path}`);
   });
 
+  test('of two it is the one with containers: a kubelet 1.20 makes both for systemd with version 2', async () => {
+    const unused = `kubepods/burstable/pod${POD}`;
+    const used = `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${UNDERSCORED}.slice`;
+    for (const path of [`${unused}/vmm`, used]) await mkdir(`${root}/${path}`, { recursive: true });
+    expect(await findPodCgroup(root, POD)).toBeUndefined();
+    await mkdir(`${root}/${used}/cri-containerd-1.scope`);
+    expect(await findPodCgroup(root, POD)).toBe(`${root}/${used}`);
+  });
+
   test('a Pod that has none is nowhere', async () => {
     await mkdir(`${root}/kubepods/burstable/pod11111111-1f7d-4c55-9a0e-3d6a1b2c4d5e`, { recursive: true });
     expect(await findPodCgroup(root, POD)).toBeUndefined();
@@ -73,12 +82,15 @@ describe.skipIf(missing !== undefined)(`a machine in the cgroup of a Pod ${missi
     for (const path of [base, `${base}/kubepods`, `${base}/kubepods/burstable`, place, `${place}/holder`])
       await makeTestCgroup(path);
   }
+  /** By version 1 where that counts, else by version 2, whose line names no controller. */
   async function placesOf({ pid }: ProcessIdentity): Promise<readonly string[]> {
-    const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
-    return lines
-      .map((line) => line.split(':'))
-      .filter(([, names = '']) => names.split(',').some((one) => COUNTED.includes(one)))
-      .map(([, , path = '']) => path);
+    const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trim().split('\n');
+    const memberships = lines.map((line) => line.split(':'));
+    const counting = memberships.filter(([, names = '']) =>
+      names.split(',').some((one) => COUNTED.includes(one)),
+    );
+    const second = memberships.filter(([, names]) => names === '');
+    return (counting.length > 0 ? counting : second).map(([, , path = '']) => path);
   }
 
   afterEach(async () => {
