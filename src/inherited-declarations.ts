@@ -27,7 +27,7 @@ export function inheritedDeclarations(
     ...storage.forksOf(key).map((record) => record.key),
   ];
   return {
-    inheritanceFrom: (key, state) => words.inheritanceFrom(key, state),
+    inheritanceFrom: (key, state, uid) => words.inheritanceFrom(key, state, uid),
     source: {
       start: async (notify) => {
         await source.start((key) => {

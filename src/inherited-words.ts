@@ -20,9 +20,10 @@ export type InheritedWords = Words & {
   sourceOf(key: InstanceKey): InstanceKey | undefined;
   /**
    * What is declared of an instance now, for a fork to keep; `state` is what it is in. It is to be kept before
-   * `fork.source` is recorded: a fork that has a source and kept nothing of it is held.
+   * `fork.source` is recorded: a fork that has a source and kept nothing of it is held. With `uid`, of that one
+   * alone: another one under its key has left it nothing.
    */
-  inheritanceFrom(source: InstanceKey, state: RunState): Promise<InheritanceFound>;
+  inheritanceFrom(source: InstanceKey, state: RunState, uid?: string): Promise<InheritanceFound>;
 };
 
 /** The words of a source, those of forks together with what they inherit: see `MergedDeclarations`. */
@@ -36,7 +37,7 @@ export function inheritedWords(
     declared: (key) => merged.declared(key),
     environmentOf: (key) => environmentOf(parts, key, NOBODY),
     sourceOf: (key) => merged.forkAt(key)?.source,
-    inheritanceFrom: (source, state) => inheritanceFrom(parts, { source, state }, NOBODY),
+    inheritanceFrom: (source, state, uid) => inheritanceFrom(parts, { source, state, uid }, NOBODY),
   };
 }
 
@@ -128,12 +129,18 @@ function lackOf(name: string, source: InstanceKey, found: DeclaredEnvironment | 
 
 async function inheritanceFrom(
   parts: Parts,
-  { source, state }: { readonly source: InstanceKey; readonly state: RunState },
+  {
+    source,
+    state,
+    uid,
+  }: { readonly source: InstanceKey; readonly state: RunState; readonly uid?: string | undefined },
   asked: Asked,
 ): Promise<InheritanceFound> {
   const said = parts.merged.declared(source);
   if (!isWhole(said) || asked.has(source))
     return missing('SourceNotReady', `what ${source} is to be is not known now`);
+  if ((uid ?? said.uid) !== said.uid)
+    return missing('SourceNotReady', `${source} has just been replaced by another of that name`);
   const environment = await environmentOf(parts, source, asked);
   if (environment.is === 'missing')
     return missing(environment.reason, `the environment of ${source} cannot be had: ${environment.message}`);

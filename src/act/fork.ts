@@ -25,7 +25,7 @@ type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
 /** Throws what the declaration of the source lacks. */
 export async function keepInheritance(hands: Hands, action: Of<'keep-inheritance'>): Promise<void> {
-  const left = await hands.inheritanceFrom(action.source, action.state);
+  const left = await hands.inheritanceFrom(action.source, action.state, action.uid);
   if (left.is === 'missing') throw new HypemanError('transient', left.reason, left.message);
   await hands.storage.keepInheritance(action.key, left.inheritance);
 }
@@ -134,5 +134,5 @@ export function collectBases({
 
 function mayTake(fork: Forking, base: Base | undefined): boolean {
   const askedAt = waitsSince(fork);
-  return base !== undefined && askedAt !== undefined && answers(base, fork.instance, askedAt);
+  return base !== undefined && askedAt !== undefined && answers(base, fork, askedAt);
 }

@@ -26,7 +26,7 @@ export type Hands = {
   readonly storage: Storage;
   readonly snapshots: Omit<Snapshots, 'standby' | 'base' | 'bases' | 'cloneMethod'>;
   /** What a fork of this instance takes from its declaration. */
-  readonly inheritanceFrom: (source: InstanceKey, state: RunState) => Promise<InheritanceFound>;
+  readonly inheritanceFrom: (source: InstanceKey, state: RunState, uid: string) => Promise<InheritanceFound>;
   /** By the source: why it could not be frozen the last time, for its forks to tell. */
   readonly forkTroubles: Map<InstanceKey, string>;
   readonly volumes: Volumes;

@@ -4,7 +4,7 @@ import { snapshotId } from '../machine/ids.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { MachineState } from '../machine/machine.ts';
 import { isRunOpen, waitsSince } from '../machine/record.ts';
-import type { InstanceRecord } from '../machine/record.ts';
+import type { Forking, InstanceRecord } from '../machine/record.ts';
 import type { SnapshotState } from '../machine/snapshot.ts';
 import { BASE_WITHIN_MS, elapsed } from '../plan/patience.ts';
 import { mayRun } from '../plan/suspended.ts';
@@ -19,13 +19,13 @@ export async function seeForks(
   record: InstanceRecord,
   seeSource: (key: InstanceKey) => Promise<World>,
 ): Promise<Pick<World, 'forking' | 'base' | 'askers'>> {
-  const { fork, key } = record;
-  const askers = await seeAskers(eyes, key);
+  const { fork } = record;
+  const askers = await seeAskers(eyes, record);
   const asks = askers === undefined ? {} : { askers };
   if (fork?.base !== undefined)
     return { ...asks, base: (await eyes.snapshots.bases()).find(({ id }) => id === fork.base) ?? 'absent' };
   if (fork === undefined || fork.source !== undefined) return asks;
-  const bases = fork.askedAt === undefined ? [] : await basesFor(eyes, fork.instance, fork.askedAt);
+  const bases = fork.askedAt === undefined ? [] : await basesFor(eyes, fork, fork.askedAt);
   const trouble = eyes.forkTroubles.get(fork.instance);
   const source = await seeSource(fork.instance);
   return { ...asks, forking: { source, bases, ...(trouble === undefined ? {} : { trouble }) } };
@@ -44,22 +44,26 @@ export function seeStandby(
 }
 
 /** Those whose asking no base has answered yet. */
-async function seeAskers(eyes: ForkEyes, source: InstanceKey): Promise<World['askers']> {
+async function seeAskers(
+  eyes: ForkEyes,
+  { key, identity: { id: source } }: InstanceRecord,
+): Promise<World['askers']> {
   const now = eyes.now();
-  const waiting = eyes.storage.forksOf(source).flatMap(({ fork, identity }) => {
+  const waiting = eyes.storage.forksOf(key).flatMap(({ fork, identity }) => {
     const askedAt = fork && waitsSince(fork);
     if (askedAt === undefined || elapsed(askedAt, now) >= BASE_WITHIN_MS) return [];
-    return [{ id: identity.id, askedAt }];
+    return (fork?.askedOf ?? source) === source ? [{ id: identity.id, askedAt }] : [];
   });
   if (waiting.length === 0) return undefined;
   const bases = await eyes.snapshots.bases();
-  const forks = waiting.filter(({ askedAt }) => !bases.some((base) => answers(base, source, askedAt)));
+  const asked = { instance: key, askedOf: source };
+  const forks = waiting.filter(({ askedAt }) => !bases.some((base) => answers(base, asked, askedAt)));
   return forks.length === 0 ? undefined : { forks, nextBase: snapshotId(eyes.newId()) };
 }
 
-async function basesFor(eyes: ForkEyes, source: InstanceKey, askedAt: number): Promise<readonly Base[]> {
+async function basesFor(eyes: ForkEyes, fork: Forking, askedAt: number): Promise<readonly Base[]> {
   const bases = await eyes.snapshots.bases();
   return bases
-    .filter((base) => answers(base, source, askedAt))
+    .filter((base) => answers(base, fork, askedAt))
     .sort((one, other) => one.origin.takenAt - other.origin.takenAt);
 }

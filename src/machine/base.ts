@@ -1,6 +1,6 @@
 import type { InstanceKey, SnapshotId, VolumeId } from './ids.ts';
 import type { Hypervisor } from './machine.ts';
-import type { Applied } from './record.ts';
+import type { Applied, Forking } from './record.ts';
 import type { SnapshotManifest } from './snapshot.ts';
 
 /** What is written beside the disks of a base, so that a fork needs nothing of its source any more. */
@@ -23,9 +23,13 @@ export type Origin = {
 /** A base that forks can start from. */
 export type Base = { readonly id: SnapshotId; readonly manifest: SnapshotManifest; readonly origin: Origin };
 
-/** Whether it is what somebody waits for who asked then: whatever the source did before that is in it. */
-export function answers({ origin }: Base, source: InstanceKey, askedAt: number): boolean {
-  return origin.instance === source && origin.takenAt >= askedAt;
+/** Whether it is what a fork waits for that asked then: whatever its source did before that is in it. */
+export function answers(
+  { origin, manifest }: Base,
+  { instance, askedOf = manifest.source }: Pick<Forking, 'instance' | 'askedOf'>,
+  askedAt: number,
+): boolean {
+  return origin.instance === instance && manifest.source === askedOf && origin.takenAt >= askedAt;
 }
 
 const ORIGIN_FILE = 'origin.json';

@@ -28,6 +28,8 @@ export type Forking = {
   readonly instance: InstanceKey;
   /** All that can be checked before is in order: since then it asks its source for a base. */
   readonly askedAt?: number;
+  /** Whom it asks: another one under that key is not who was meant. Absent in a record of an earlier version. */
+  readonly askedOf?: InstanceId;
   /** Whose disks, and memory, it has. It does not need its source any more. */
   readonly source?: InstanceId;
   /** What it starts from, until it has. */

@@ -94,6 +94,8 @@ export type Action =
       readonly kind: 'keep-inheritance';
       readonly key: InstanceKey;
       readonly source: InstanceKey;
+      /** Of the source that is asked: what is declared of another one under its key is not taken. */
+      readonly uid: string;
       /** What the source's state is now. */
       readonly state: RunState;
     }

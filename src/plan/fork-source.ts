@@ -1,5 +1,5 @@
 import type { RunState, VolumeMount } from '../api/instance.ts';
-import { isKnown, isRecorded } from './known.ts';
+import { isKnown, isRecorded, isReplaced } from './known.ts';
 import { restartDue } from './rungs/restart-due.ts';
 import { stateOf } from './run-state.ts';
 import { isRunOpen } from '../machine/record.ts';
@@ -21,6 +21,10 @@ export function sourceState(source: World): RunState {
 /** Why the instance cannot be forked as its fork asks. Nothing that can be known before is left to be found out later. */
 export function sourceObstacle(fork: RecordedWorld, source: World): Verdict {
   if (!isKnown(source) || source.desired.is !== 'wanted') return notThere(source);
+  if (isReplaced(source))
+    return notReady(
+      `${source.key} is being replaced by another of that name: it is forked once that was started`,
+    );
   return firstUnmet([hasSomething, sharesItsVolumes, (known) => stateAllows(fork, known)], source);
 }
 

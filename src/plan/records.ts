@@ -3,7 +3,7 @@ import type { ProgramExit } from '../machine/guest.ts';
 import type { CloneMethod, Hypervisor } from '../machine/machine.ts';
 import type { Base } from '../machine/base.ts';
 import { keyOf, nameOf, namespaceOf } from '../machine/ids.ts';
-import type { InstanceKey } from '../machine/ids.ts';
+import type { InstanceId, InstanceKey } from '../machine/ids.ts';
 import type { Applied, Fields, Forking, InstanceRecord, StopReason } from '../machine/record.ts';
 import { FORK_FIELD, NETWORK_FIELD } from './fields.ts';
 import { elapsed, GOOD_RUN_MS } from './patience.ts';
@@ -45,8 +45,10 @@ export function withForking(record: InstanceRecord, { fork }: Pick<InstanceRecor
 }
 
 /** From now on its source knows that a base is waited for. */
-export function withAsked(record: InstanceRecord, fork: Forking, at: number): InstanceRecord {
-  return { ...record, fork: { ...fork, askedAt: at } };
+export function withAsked(record: InstanceRecord, of: InstanceId, at: number): InstanceRecord {
+  return record.fork === undefined
+    ? record
+    : { ...record, fork: { ...record.fork, askedAt: at, askedOf: of } };
 }
 
 export type Taking = {

@@ -38,6 +38,7 @@ export function readRecord(text: string, directoryName: string): RecordReading {
 const FORK_FIELDS: Readonly<Record<string, Check>> = {
   instance: isInstanceKey,
   askedAt: maybe(isTime),
+  askedOf: maybe(isId),
   source: maybe(isId),
   base: maybe(isId),
   sourcePauseMs: maybe(isTime),

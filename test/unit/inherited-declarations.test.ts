@@ -265,3 +265,11 @@ test('what is kept is of one moment: a variable that becomes a secret meanwhile 
   stage.source.declare(base({ TOKEN: 'real' }));
   expect(await asked).toMatchObject({ is: 'missing', reason: 'SourceNotReady' });
 });
+
+test('who was replaced under its name leaves nothing to who asked for it', async () => {
+  const stage = new InheritanceStage();
+  stage.source.declare(base({ PORT: '80' }, {}));
+  const leftBy = (uid: string): Promise<object> => stage.inherited.inheritanceFrom(BASE, 'Running', uid);
+  expect(await leftBy('uid-of-base')).toMatchObject({ is: 'ready' });
+  expect(await leftBy('another')).toMatchObject({ is: 'missing', reason: 'SourceNotReady' });
+});

@@ -6,6 +6,7 @@ import type { InstanceId } from '../../machine/ids.ts';
 import type { MachineDisk } from '../../machine/machine.ts';
 import type { Forking } from '../../machine/record.ts';
 import type { Action } from '../action.ts';
+import { isKnown } from '../known.ts';
 import { heldPolicy } from '../mediation.ts';
 import { ASK_AGAIN_MS, ASK_ANEW_MS, BASE_WITHIN_MS, elapsed } from '../patience.ts';
 import {
@@ -52,23 +53,33 @@ export const forkBased: Rung<RecordedWorld> = (world) => {
   if (newest !== undefined) return taken(world, fork, newest);
   const obstacle = firstUnmet([toolsPresent, driverAvailable, ...startable(world)], world);
   if (obstacle.is !== 'met') return obstacle;
-  const trouble = sourceObstacle(world, forking.source);
-  return trouble.is === 'met' ? baseAsked(world, fork, forking) : trouble;
+  const { source } = forking;
+  const trouble = sourceObstacle(world, source);
+  return trouble.is === 'met' && isKnown(source) ? baseAsked(world, fork, { ...forking, source }) : trouble;
 };
+
+/** One whose source is there. */
+type ForkableNow = Forkable & { readonly source: KnownWorld };
 
 function startable({ desired }: RecordedWorld): readonly Rung<RecordedWorld>[] {
   return desired.instance.spec.state === 'Running' ? [credentialsKnown, proxyReachable] : [];
 }
 
-function baseAsked(world: RecordedWorld, fork: Forking, { source, trouble }: Forkable): Verdict {
+/** Another one under the key of its source is asked at once, and its declaration kept in place of the other's. */
+function baseAsked(world: RecordedWorld, fork: Forking, { source, trouble }: ForkableNow): Verdict {
   const { record, now } = world;
-  const age = fork.askedAt === undefined ? Number.POSITIVE_INFINITY : elapsed(fork.askedAt, now);
+  const { id: of } = source.record.identity;
+  const isAsked = fork.askedAt !== undefined && (fork.askedOf ?? of) === of;
+  const age = isAsked ? elapsed(fork.askedAt, now) : Number.POSITIVE_INFINITY;
   if (age >= ASK_ANEW_MS)
     return unmet(
       'Forking',
       FORKING,
-      { kind: 'keep-inheritance', key: world.key, source: source.key, state: sourceState(source) },
-      { kind: 'write-record', record: withAsked(record, fork, now) },
+      {
+        ...{ kind: 'keep-inheritance', key: world.key, source: source.key },
+        ...{ uid: source.record.uid, state: sourceState(source) },
+      },
+      { kind: 'write-record', record: withAsked(record, of, now) },
     );
   if (age < BASE_WITHIN_MS) return waiting('Forking', trouble ?? FORKING, BASE_WITHIN_MS - age);
   const why = trouble ?? 'its programs could not be made to stand still in time';

@@ -132,6 +132,7 @@ describe('a base', () => {
     ['a fork waits for', { askedAt: NOW }, []],
     ['was there before a fork asked', { askedAt: NOW + 1 }, [BASE_ID]],
     ['is of another than a fork waits for', { instance: keyOf('default', 'other'), askedAt: NOW }, [BASE_ID]],
+    ['is of the one that had the name before', { askedAt: NOW, askedOf: IDENTITY.id }, [BASE_ID]],
     ['a fork had that is itself by now', { askedAt: NOW, source: SOURCE_ID }, [BASE_ID]],
   ])('that %s', async (_, forking, gone) => {
     expect(await collected([aRecord({ fork: { instance: SOURCE_KEY, ...forking } })])).toEqual(gone);

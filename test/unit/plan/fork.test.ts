@@ -90,7 +90,12 @@ describe('before a source is disturbed', () => {
   ])('one that is %s is asked, and what it declares is kept first', (_, source, state) => {
     expect(plan(forkWorld(forkable(source))).actions).toMatchObject([
       { kind: 'keep-inheritance', source: source.key, state },
-      { kind: 'write-record', record: { fork: { askedAt: NOW } } },
+      {
+        kind: 'write-record',
+        record: {
+          fork: { askedAt: NOW, askedOf: source.record === 'absent' ? '' : source.record.identity.id },
+        },
+      },
     ]);
   });
 
