@@ -8,7 +8,7 @@ import type { NetworkHost } from './network-host.ts';
 import { closing, isClosed, opening } from './routing.ts';
 import type { NetworkState } from '../machine/network.ts';
 import { guestOfElements, isAllOf, nameOf, elementsOf } from './guest-elements.ts';
-import type { Guest } from './guest-elements.ts';
+import type { Element, Guest } from './guest-elements.ts';
 import type { Policy } from './policy.ts';
 import { admission, dismissal, removedTables, wholeRuleset } from './ruleset.ts';
 import type { SharedListing } from './shared-listing.ts';
@@ -72,21 +72,22 @@ export class Guard {
     });
   }
 
-  /** Its elements and one chain, in place of what it had; the whole table when that is not as we wrote it. */
-  async letIn(guest: Guest): Promise<void> {
-    const { host, shared, tag } = this.#settings;
+  /**
+   * Elements and one chain each, in place of what they had, in one transaction; the whole table when that is not as
+   * we wrote it. Throws when several cannot be let in together.
+   */
+  async letIn(guests: readonly Guest[]): Promise<void> {
+    const { host, shared } = this.#settings;
     const seen = await shared.latest();
-    this.#guests.set(guest.tap, guest);
+    for (const guest of guests) this.#guests.set(guest.tap, guest);
     if (!this.#isWhole(seen) || seen.ruleset === 'absent') return this.writeWhole();
-    const wanted = new Set(elementsOf(guest).map(nameOf));
-    const stale = (seen.ruleset.elements.get(guest.tap) ?? []).filter((one) => !wanted.has(nameOf(one)));
-    const { exitCode } = await host.run(
-      'nft',
-      ['-f', '-'],
-      `${dismissal(tag, stale, [])}${admission(tag, guest)}\n`,
-    );
+    const { elements } = seen.ruleset;
+    const text = guests.map((guest) => this.#entryFor(guest, elements.get(guest.tap) ?? [])).join('\n');
+    const { exitCode, stderr } = await host.run('nft', ['-f', '-'], `${text}\n`);
+    if (exitCode === 0) return;
+    if (guests.length > 1) throw commandFailed('nft', exitCode, stderr);
     // Somebody changed the table after it was seen: nothing of this was done.
-    if (exitCode !== 0) await this.writeWhole();
+    await this.writeWhole();
   }
 
   /** The taps are gone. With the last guest, everything goes. */
@@ -150,6 +151,13 @@ export class Guard {
     if (lines.length > 0) await outputOf(host, 'ip', ['-batch', '-'], `${lines.join('\n')}\n`);
     shared.allChanged();
     return true;
+  }
+
+  #entryFor(guest: Guest, has: readonly Element[]): string {
+    const { tag } = this.#settings;
+    const wanted = new Set(elementsOf(guest).map(nameOf));
+    const stale = has.filter((one) => !wanted.has(nameOf(one)));
+    return `${dismissal(tag, stale, [])}${admission(tag, guest)}`;
   }
 
   #isWhole(seen: Listing): boolean {

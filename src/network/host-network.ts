@@ -8,6 +8,7 @@ import { ifbFor, tapOf } from './device-names.ts';
 import { Guard } from './guard.ts';
 import { watchGuard } from './guard-watch.ts';
 import { hostProblems } from './host-problems.ts';
+import { inBatches } from './in-batches.ts';
 import { inTurn } from './in-turn.ts';
 import { gatewayOf, macFor } from './ipv4.ts';
 import type { Subnet } from './ipv4.ts';
@@ -34,12 +35,16 @@ export type HostNetworkSettings = {
 /** How long the echo of a change of ours may take to come out of `nft monitor`. */
 const ECHO_MS = 50;
 
-/** Changes of the table are made one at a time; devices of different guests do not wait for each other. */
+/** Changes of the table are made one at a time, those of devices too: who waits for one shares the next. */
 export class HostNetwork implements OpenNetwork {
   readonly #settings: HostNetworkSettings;
   readonly #shared: SharedListing;
   readonly #guard: Guard;
   readonly #inTurn = inTurn();
+  readonly #plug: (identity: Identity) => Promise<void>;
+  readonly #unplug: (tap: TapName) => Promise<void>;
+  readonly #letIn: (guest: Guest) => Promise<void>;
+  readonly #letGo: (tap: TapName) => Promise<void>;
   #resolversSeenMs = -Infinity;
   #wroteMs = -Infinity;
   #watch: LineWatch | undefined;
@@ -49,6 +54,21 @@ export class HostNetwork implements OpenNetwork {
     this.#settings = settings;
     this.#shared = new SharedListing(() => listNetwork(host, tag), settings);
     this.#guard = new Guard({ host, shared: this.#shared, tag, subnet }, resolvers);
+    const devicesInTurn = inTurn();
+    const write = <T>(task: () => Promise<T>): Promise<T> => this.#write(task);
+    this.#plug = inBatches(devicesInTurn, (identities) => this.#createAll(identities));
+    this.#unplug = inBatches(devicesInTurn, (taps) =>
+      this.#changing(taps, (seen) =>
+        this.#removeDevices(taps.flatMap((tap) => [tap, ifbFor(tap)]).filter((one) => seen.devices.has(one))),
+      ),
+    );
+    this.#letIn = inBatches(write, (guests) =>
+      this.#noting(
+        guests.map(({ tap }) => tap),
+        () => this.#guard.letIn(guests),
+      ),
+    );
+    this.#letGo = inBatches(write, (taps) => this.#changing(taps, (seen) => this.#guard.letGo(taps, seen)));
   }
 
   /** Takes over the table of an earlier controller, whose rules may be of another version. */
@@ -82,32 +102,16 @@ export class HostNetwork implements OpenNetwork {
   }
 
   async createTap(identity: Identity): Promise<void> {
-    const { host, subnet } = this.#settings;
-    const { tap, owner } = identity;
-    await this.#changing(tap, async (seen) => {
-      if (isReady(seen, identity)) return;
-      const device = seen.devices.get(tap);
-      const isOurs = device?.owner === owner.uid;
-      if (device !== undefined && !isOurs) await this.#batch('ip', `link del ${tap}\n`);
-      if (!isOurs) await this.#batch('ip', tapCreation(identity, macFor(gatewayOf(subnet))));
-      await host.writeSysctls(tapSysctls(identity));
-      await this.#batch('ip', tapAddressing(identity));
-    });
+    await this.#plug(identity);
   }
 
   async guardTap(identity: Identity, mediation?: Mediation): Promise<void> {
     const guest = guestOf(identity);
-    await this.#write(async () => {
-      try {
-        await this.#guard.letIn(mediation === undefined ? guest : { ...guest, mediation });
-      } finally {
-        this.#shared.changed(identity.tap);
-      }
-    });
+    await this.#letIn(mediation === undefined ? guest : { ...guest, mediation });
   }
 
   async shapeTap({ tap }: Identity, shaping: Shaping): Promise<void> {
-    await this.#changing(tap, async (seen) => {
+    await this.#changing([tap], async (seen) => {
       const steps = shapingSteps(tap, shaping, seen);
       await this.#batch('ip', steps.ip);
       await this.#batch('tc', steps.tc);
@@ -116,13 +120,8 @@ export class HostNetwork implements OpenNetwork {
   }
 
   async remove({ tap }: Identity): Promise<void> {
-    await this.#changing(tap, (seen) =>
-      this.#removeDevices([tap, ifbFor(tap)].filter((one) => seen.devices.has(one))),
-    );
-    await this.#write(async () => {
-      await this.#guard.letGo([tap], await this.#shared.freshFor(tap));
-      this.#shared.changed(tap);
-    });
+    await this.#unplug(tap);
+    await this.#letGo(tap);
   }
 
   async collect(isKnown: (tap: TapName) => boolean): Promise<readonly string[]> {
@@ -172,13 +171,33 @@ export class HostNetwork implements OpenNetwork {
     await this.#write(() => this.#guard.follow(wanted));
   }
 
+  async #createAll(identities: readonly Identity[]): Promise<void> {
+    const { host, subnet } = this.#settings;
+    const taps = identities.map(({ tap }) => tap);
+    await this.#changing(taps, async (seen) => {
+      const { devices } = seen;
+      const unready = identities.filter((one) => !isReady(seen, one));
+      const absent = unready.filter(({ tap, owner }) => devices.get(tap)?.owner !== owner.uid);
+      const strangers = absent.filter(({ tap }) => devices.has(tap));
+      await this.#batch('ip', strangers.map(({ tap }) => `link del ${tap}\n`).join(''));
+      const gatewayMac = macFor(gatewayOf(subnet));
+      await this.#batch('ip', absent.map((one) => tapCreation(one, gatewayMac)).join(''));
+      await Promise.all(unready.map((one) => host.writeSysctls(tapSysctls(one))));
+      await this.#batch('ip', unready.map(tapAddressing).join(''));
+    });
+  }
+
   /** With a listing from before, and a note that it is out of date after. */
-  async #changing(tap: string, change: (seen: Listing) => Promise<void>): Promise<void> {
-    const seen = await this.#shared.freshFor(tap);
+  async #changing(taps: readonly string[], change: (seen: Listing) => Promise<void>): Promise<void> {
+    const seen = await this.#shared.freshFor(...taps);
+    await this.#noting(taps, () => change(seen));
+  }
+
+  async #noting(taps: readonly string[], change: () => Promise<void>): Promise<void> {
     try {
-      await change(seen);
+      await change();
     } finally {
-      this.#shared.changed(tap);
+      for (const tap of taps) this.#shared.changed(tap);
     }
   }
 

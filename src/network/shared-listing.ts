@@ -40,8 +40,9 @@ export class SharedListing {
     this.#changedAt.clear();
   }
 
-  async freshFor(tap: string): Promise<Listing> {
-    return this.#since(() => Math.max(this.#allChangedAt, this.#changedAt.get(tap) ?? 0), this.#maxAgeMs);
+  async freshFor(...taps: readonly string[]): Promise<Listing> {
+    const changedAt = (): readonly number[] => taps.map((tap) => this.#changedAt.get(tap) ?? 0);
+    return this.#since(() => Math.max(this.#allChangedAt, ...changedAt()), this.#maxAgeMs);
   }
 
   /** For whoever does not ask about one tap: not from before everything changed. */

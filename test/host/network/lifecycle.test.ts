@@ -108,6 +108,49 @@ test('many at once', async () => {
   expect(await stage.leftovers()).toBe('');
 });
 
+test('one that cannot be plugged in or let in keeps nobody else of its batch from that', async () => {
+  const network = await stage.open();
+  await admit(network, ONE);
+  const others = Array.from({ length: 8 }, (_, at) => identityAt(`10.100.2.${at + 2}`));
+  // No address, so that its tap fails half made; and one that has no tap when it is let in.
+  const halfMade = { ...identityAt('10.100.3.1'), ip: '10.100.3.256' };
+  const without = identityAt('10.100.3.2');
+  const all = [...others.slice(0, 4), halfMade, ...others.slice(4)];
+  const made = await Promise.allSettled(all.map((each) => network.createTap(each)));
+  expect(all.filter((_, at) => made[at]?.status === 'rejected')).toEqual([halfMade]);
+  await Promise.all(
+    [...others.slice(0, 4), without, ...others.slice(4)].map((each) => network.guardTap(each)),
+  );
+  const states = await Promise.all([ONE, ...others].map((each) => network.look(each)));
+  expect(states.map(({ tap, guard }) => [tap.state, guard.state])).toEqual(
+    states.map(() => ['up', 'guarded']),
+  );
+  expect((await network.look(without)).tap.state).toBe('absent');
+  await Promise.all([ONE, halfMade, without, ...others].map((each) => network.remove(each)));
+  expect(await stage.leftovers()).toBe('');
+});
+
+test('those who come at once share their transactions', async () => {
+  let written = 0;
+  const { host } = stage.lab;
+  const network = await stage.open({
+    host: {
+      ...host,
+      run: (program, args, input) => {
+        if (input !== undefined) written += 1;
+        return host.run(program, args, input);
+      },
+    },
+  });
+  await admit(network, ONE);
+  const identities = Array.from({ length: 24 }, (_, at) => identityAt(`10.100.1.${at + 2}`));
+  written = 0;
+  await Promise.all(identities.map((identity) => network.createTap(identity)));
+  await Promise.all(identities.map((identity) => network.guardTap(identity)));
+  // Two batches of ip and one of nft, each for the first alone and for all others, at most.
+  expect(written).toBeLessThanOrEqual(6);
+});
+
 test('collecting removes what nobody knows, and nothing of another installation', async () => {
   const network = await stage.open();
   const neighbour = await stage.open({ tag: 'lab1', subnet: '10.101.0.0/16' });
