@@ -46,7 +46,7 @@ export async function openClusterSource(
     nodeName,
     parser,
     log,
-    onHost: () => storage.records().map(({ key }) => key),
+    onHost: () => storage.records(),
     disksOnHost: () => volumes.all().map(({ key }) => key),
     onAnswer: (method, status) => {
       metrics.answered(method, status);

@@ -126,8 +126,11 @@ export function isWhole(declared: Declared): declared is Wanted {
   return declared.is === 'wanted' && declared.instance.spec.silent === undefined;
 }
 
-function held({ uid, generation }: Wanted, refused: DeclaredRefusal): Declared {
-  return { is: 'held', uid, generation, refused };
+/** What it says by itself of Stopped holds whatever it says together with its source. */
+function held({ uid, generation, instance }: Wanted, refused: DeclaredRefusal): Declared {
+  const { state, silent } = instance.spec;
+  const isToStop = state === 'Stopped' && silent?.includes('state') !== true;
+  return { is: 'held', uid, generation, refused, ...(isToStop ? { isToStop } : {}) };
 }
 
 function circleText(forks: readonly Fork[]): string {

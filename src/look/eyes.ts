@@ -7,7 +7,7 @@ import type { Driver } from '../machine/driver.ts';
 import type { InstanceId, InstanceKey, VolumeKey } from '../machine/ids.ts';
 import type { Hypervisor } from '../machine/machine.ts';
 import type { AddressPool, Network } from '../network/network.ts';
-import type { HostFacts, Refusal } from '../plan/world.ts';
+import type { Desired, HostFacts, Refusal, StartBar } from '../plan/world.ts';
 import type { DeclaredEnvironment } from '../secrets/environment.ts';
 import type { PullSecrets } from '../secrets/pull-secrets.ts';
 import type { Snapshots } from '../storage/snapshots.ts';
@@ -23,8 +23,9 @@ export type Declarations = {
         readonly generation: number;
         readonly instance: Instance;
         readonly refused?: Refusal;
+        readonly startBar?: StartBar;
       }
-    | { readonly is: 'held'; readonly uid: string; readonly generation: number; readonly refused: Refusal }
+    | Extract<Desired, { is: 'held' }>
     | { readonly is: 'gone' };
   environmentOf(key: InstanceKey): Promise<DeclaredEnvironment>;
   pullSecretsOf(key: InstanceKey): Promise<PullSecrets>;

@@ -47,7 +47,7 @@ export function waitsSince({ askedAt, source }: Forking): number | undefined {
   return source === undefined ? askedAt : undefined;
 }
 
-export type StopReason = 'Stopped' | 'Deleted' | 'Restart' | 'Recreate' | 'NeverReady';
+export type StopReason = 'Stopped' | 'Unplaced' | 'Deleted' | 'Restart' | 'Recreate' | 'NeverReady';
 
 /** The durable memory of one instance: `record.json`. Written before the change it announces. */
 export type InstanceRecord = {

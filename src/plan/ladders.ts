@@ -38,6 +38,7 @@ import { stateWanted } from './rungs/state-wanted.ts';
 import { isSuspended, mayRun } from './suspended.ts';
 import { restartAnswered, updated } from './rungs/update.ts';
 import { restartDue } from './rungs/restart-due.ts';
+import { startAllowed, unplacedStopped } from './rungs/unplaced.ts';
 import { volumesFree, volumesMade } from './rungs/volumes.ts';
 import type { Rung } from './verdict.ts';
 import { met, unmet } from './verdict.ts';
@@ -65,6 +66,7 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
   // From nothing to a machine that runs: first what may be waited for, then what is made.
   ...[
     servingForks(restartDue),
+    startAllowed,
     toolsPresent,
     imageRepinned,
     imageReady,
@@ -120,6 +122,13 @@ export const buildLadder: readonly Rung<RecordedWorld>[] = [
     .map(releasedMeanwhile)
     .map(whileUp),
   whileUp(guestReleased),
+];
+
+/** To rest, for an instance of which nothing is known but that it must not run here. */
+export const stopLadder: readonly Rung<KnownWorld>[] = [
+  exitRecorded,
+  endRecorded,
+  ...[poweredOff, stopFinished, unplacedStopped].map(guardedMeanwhile),
 ];
 
 /** The way back, for an instance that is not wanted any more: nothing goes from under a machine. */

@@ -1,4 +1,4 @@
-import { buildLadder, removeLadder } from './ladders.ts';
+import { buildLadder, removeLadder, stopLadder } from './ladders.ts';
 import { keptGuarded } from './rungs/held.ts';
 import { recorded } from './rungs/recorded.ts';
 import type { Plan, Verdict } from './verdict.ts';
@@ -16,8 +16,10 @@ export function plan(world: World): Plan {
 
 function verdictOn(world: World): Verdict {
   if (world.desired.is === 'held') {
-    const { reason, message } = world.desired.refused;
-    const kept = isKnown(world) ? keptGuarded(world) : met;
+    const { refused, isToStop } = world.desired;
+    const { reason, message } = refused;
+    const ladder = isToStop === true ? stopLadder : [keptGuarded];
+    const kept = isKnown(world) ? firstUnmet(ladder, world) : met;
     return kept.is === 'met' ? stuck(reason, message) : kept;
   }
   if (world.desired.is === 'gone') return isKnown(world) ? firstUnmet(removeLadder, world) : met;

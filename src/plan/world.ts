@@ -73,12 +73,23 @@ export type Desired =
       readonly instance: Instance;
       readonly environment: Environment;
       readonly credentials: CredentialsState;
+      /** Why it may not be started now. What runs of it runs on. */
+      readonly startBar?: StartBar;
       /** The newest text of the declaration was refused; `instance` is the last good one. */
       readonly refused?: Refusal;
     }
-  /** Declared, but what exactly cannot be known now: everything stays as it is. */
-  | { readonly is: 'held'; readonly uid: string; readonly generation: number; readonly refused: Refusal }
+  /** Declared, but what exactly cannot be known now: everything stays as it is, or is stopped and kept. */
+  | {
+      readonly is: 'held';
+      readonly uid: string;
+      readonly generation: number;
+      readonly refused: Refusal;
+      readonly isToStop?: true;
+    }
   | { readonly is: 'gone' };
+
+/** What it waits for is told by an event. */
+export type StartBar = { readonly reason: string; readonly message: string };
 
 /** `Invalid`: the text is refused. `SourceLost`: the directory or the server cannot be read. */
 export type Refusal = { readonly reason: 'Invalid' | 'SourceLost'; readonly message: string };

@@ -15,12 +15,16 @@ export type Declared =
       readonly generation: number;
       readonly instance: Instance;
       readonly refused?: DeclaredRefusal;
+      /** Why it may not be started now, for as long as this is said. What runs of it runs on. */
+      readonly startBar?: { readonly reason: string; readonly message: string };
     }
   | {
       readonly is: 'held';
       readonly uid: string;
       readonly generation: number;
       readonly refused: DeclaredRefusal;
+      /** Whatever it is to be, it has no place on this host now: what runs of it is stopped, and its disks kept. */
+      readonly isToStop?: true;
     }
   | { readonly is: 'gone' };
 

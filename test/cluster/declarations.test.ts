@@ -219,7 +219,9 @@ describe.skipIf(missing !== undefined)(`declarations on an API server ${missing 
     await declared('moved', 'wanted');
     await agent.source.report(yard.key('moved'), statusSaying('runs'), []);
     await yard.merge('moved', { metadata: { labels: { [NODE_LABEL]: 'node-b' } } });
-    const later = await listenAndStart(plane, { onHost: () => [yard.key('moved'), yard.key('never-was')] });
+    const uid = textAt((await yard.read('moved')).body, ['metadata', 'uid']) ?? '';
+    const onHost = ['moved', 'never-was'].map((name) => ({ key: yard.key(name), uid }));
+    const later = await listenAndStart(plane, { onHost: () => onHost });
     expect(later.source.declared(yard.key('moved'))).toMatchObject({ is: 'held' });
     expect(later.source.declared(yard.key('never-was'))).toEqual({ is: 'gone' });
     await later.close();

@@ -114,7 +114,9 @@ const desired: fc.Arbitrary<World['desired']> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ is: 'gone' as const }) },
   {
     weight: 1,
-    arbitrary: refusal.map((refused) => ({ is: 'held' as const, uid: 'uid-1', generation: 2, refused })),
+    arbitrary: fc
+      .tuple(refusal, fc.constantFrom({}, { isToStop: true as const }))
+      .map(([refused, stop]) => ({ is: 'held', uid: 'uid-1', generation: 2, refused, ...stop }) as const),
   },
 );
 

@@ -42,8 +42,7 @@ export async function startFakeAgent(
   { workshops, ring }: FakeNode,
   options: Parameters<typeof listen>[1] = {},
 ): Promise<FakeAgent> {
-  const onHost = (): ReturnType<typeof listening.source.keys> =>
-    workshops.storage.records().map(({ key }) => key);
+  const onHost = (): ReturnType<typeof workshops.storage.records> => workshops.storage.records();
   const disksOnHost = (): ReturnType<NonNullable<typeof listening.source.volumes>['keys']> =>
     workshops.volumes.all().map(({ key }) => key);
   const listening: Listening = await listen(plane, { onHost, disksOnHost, ...options });

@@ -9,6 +9,7 @@ import type { KnownWorld } from '../world.ts';
 
 const BECAUSE: Readonly<Record<StopReason, readonly [reason: string, message: string]>> = {
   Stopped: ['Stopping', 'the program was asked to end: spec.state is Stopped'],
+  Unplaced: ['Stopping', 'the program was asked to end: the instance has no place on this host now'],
   Deleted: ['Deleting', 'the program was asked to end: the instance is being removed'],
   Restart: ['Restarting', 'the program was asked to end: it will be started again'],
   Recreate: ['Restarting', 'the program was asked to end: it will be started again from another image'],

@@ -9,6 +9,9 @@ export type HeldKind = {
   readonly finalizer: string;
 };
 
+/** Something that a host has of an Instance: whoever has its name by now, it is of this one. */
+export type HostInstance = { readonly key: InstanceKey; readonly uid: string };
+
 export const INSTANCE: HeldKind = { pathOf: instancePath, finalizer: FINALIZER };
 
 /** Where Volumes are served (`crds/hypeman.dev_volumes.yaml`). */

@@ -98,7 +98,7 @@ export class InstanceClaims {
   #rightTo(object: KubernetesObject): Right {
     if (isBeingDeleted(object)) return { is: 'nothing' };
     const known = this.#parts.known.of(object.key);
-    if (known?.isNamed === true) return { is: 'its-word' };
+    if (known?.named === this.#parts.nodeName) return { is: 'its-word' };
     const pod = this.#parts.podFor(object) ?? placedBy(object);
     if (pod !== undefined) return { is: 'pod', pod };
     if (known === undefined) return { is: 'nothing' };

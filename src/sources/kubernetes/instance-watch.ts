@@ -6,6 +6,7 @@ import type { ApiServer } from './api-server.ts';
 import { isForNode, mayRunAt, mayRunOn } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
+import type { HostInstance } from './held-kind.ts';
 import { InstanceClaims } from './instance-claims.ts';
 import { INSTANCES, NODE_LABEL } from './instance-resource.ts';
 import { KnownInstances } from './known-instances.ts';
@@ -26,8 +27,8 @@ export type InstanceWatchParts = {
   readonly log: Logger;
   /** The uid of the placeholder Pod that holds room here for this very Instance. */
   readonly podFor: (object: KubernetesObject) => string | undefined;
-  /** Instances that this host has something of, declared or not. */
-  readonly onHost: () => readonly InstanceKey[];
+  /** What this host has of Instances, declared or not. */
+  readonly onHost: () => readonly HostInstance[];
   /** Something about it changed that a pass must see. */
   readonly onChange: (key: InstanceKey, known: Known | undefined) => void;
   /** The server is followed again. */
@@ -95,8 +96,8 @@ export class InstanceWatch {
   async start(): Promise<void> {
     await Promise.all(this.#reflectors.map((reflector) => reflector.start()));
     // Their end must be told by name as well: a label may have been moved while nobody listened.
-    const unseen = this.#parts.onHost().filter((key) => this.known.of(key) === undefined);
-    await Promise.all(unseen.map((key) => this.#recall(key)));
+    const unseen = this.#parts.onHost().filter(({ key }) => this.known.of(key) === undefined);
+    await Promise.all(unseen.map((one) => this.#recall(one)));
   }
 
   close(): void {
@@ -203,12 +204,12 @@ export class InstanceWatch {
     return this.#place(there);
   }
 
-  /** Something of it is on this host, and the watch does not show it. */
-  async #recall(key: InstanceKey): Promise<void> {
+  /** Something of it is on this host, and the watch does not show it. A successor of its name has no claim to that. */
+  async #recall({ key, uid }: HostInstance): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const looks = new Errands<InstanceKey>(async () => {
       const there = await lookUp(this.#parts.api, key);
-      if (there !== undefined && this.#place(there) !== 'done') this.#checks.add(key);
+      if (there?.uid === uid && this.#place(there) !== 'done') this.#checks.add(key);
       resolve(undefined);
       return 'done';
     }, this.#troubleWith('look'));

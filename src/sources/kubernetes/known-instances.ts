@@ -11,8 +11,8 @@ export type Known = {
   /** As last seen; its spec is left out, for it holds values. */
   readonly object: KubernetesObject;
   readonly declared: Declared;
-  /** Its spec names a node: no scheduler is asked. */
-  readonly isNamed: boolean;
+  /** The node that its spec names: no scheduler is asked. */
+  readonly named?: string;
   /** This node has taken it: our finalizer is on it, or was until somebody took it off. */
   readonly isClaimed: boolean;
   /** What is allowed and most likely not meant. */
@@ -45,10 +45,11 @@ export class KnownInstances {
     if (before?.object === object) return undefined;
     const isSame = before?.object.uid === object.uid;
     if (isSame && isOlder(object, before.object)) return undefined;
+    const named = textAt(object.document, ['spec', 'nodeName']);
     const known: Known = {
       object: withoutSpec(object),
       ...this.#readIn(object, isSame ? before.declared : undefined),
-      isNamed: textAt(object.document, ['spec', 'nodeName']) !== undefined,
+      ...(named === undefined ? {} : { named }),
       isClaimed: isClaimed(object, this.#nodeName) || (isSame && before.isClaimed),
     };
     this.#known.set(object.key, known);

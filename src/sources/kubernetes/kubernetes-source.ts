@@ -12,6 +12,7 @@ import { release } from './claim.ts';
 import { environmentFrom, pullSecretsFrom, secretsOf } from './cluster-environment.ts';
 import { ClusterVolumes, volumesOf } from './volumes/cluster-volumes.ts';
 import { EventWriter } from './event-writer.ts';
+import type { HostInstance } from './held-kind.ts';
 import { InstanceWatch } from './instance-watch.ts';
 import type { Known } from './known-instances.ts';
 import type { ListWatchTiming } from './list-watch.ts';
@@ -30,7 +31,7 @@ export type KubernetesSourceParts = {
   readonly parser: Parser;
   readonly nodeName: string;
   readonly log: Logger;
-  readonly onHost: () => readonly InstanceKey[];
+  readonly onHost: () => readonly HostInstance[];
   readonly disksOnHost: () => readonly VolumeKey[];
   readonly openSecrets: (onChange: (instance: InstanceKey) => void) => SecretStore;
   readonly lease?: NodeLease;
@@ -180,11 +181,14 @@ export class KubernetesSource implements Source {
     if (known?.isClaimed !== true) return;
     const before = this.#reports.last(known.object);
     const now = Date.now();
-    const told = statusUnder(this.#tenures.of(known), status, before, { nodeName: this.#nodeName, now });
+    const told = statusUnder(this.#tenures.of(known, status), status, before, {
+      nodeName: this.#nodeName,
+      now,
+    });
     this.#unwritten.add(key);
     await this.#reports.report(known.object, told, [...evictionIn(told, before, now), ...events]);
     this.#unwritten.delete(key);
-    this.#tenures.reported(known, status);
+    this.#tenures.reported(known, status, before);
     this.#onPass(key);
   }
 
@@ -204,10 +208,11 @@ export class KubernetesSource implements Source {
       if (this.#watch.known.of(object.key)?.object.uid === object.uid) this.#watch.known.drop(object.key);
       return true;
     }
-    if (this.#tenures.of(known).is !== 'leaving') return false;
+    const tenure = this.#tenures.of(known);
+    if (tenure.is !== 'leaving') return false;
     const last = this.#reports.last(object);
-    if (last !== undefined)
-      await this.#reports.report(object, statusLeft(last, this.#nodeName, Date.now()), []);
+    const from = { nodeName: this.#nodeName, now: Date.now() };
+    if (last !== undefined) await this.#reports.report(object, statusLeft(last, tenure, from), []);
     await this.#watch.letLeave(this.#watch.known.of(object.key) ?? known);
     return true;
   }

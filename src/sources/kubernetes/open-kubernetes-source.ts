@@ -4,6 +4,7 @@ import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
 import type { ApiServer } from './api-server.ts';
 import { openClusterAccess } from './cluster-access.ts';
 import type { ClusterPlace } from './cluster-access.ts';
+import type { HostInstance } from './held-kind.ts';
 import { KeptAliveApi } from './kept-alive-api.ts';
 import { KubernetesSource } from './kubernetes-source.ts';
 import type { ListWatchTiming } from './list-watch.ts';
@@ -18,8 +19,8 @@ export type KubernetesSourceOptions = {
   readonly nodeName: string;
   readonly parser: Parser;
   readonly log: Logger;
-  /** Instances that this host has something of; asked when the source starts. */
-  readonly onHost: () => readonly InstanceKey[];
+  /** What this host has of Instances, declared or not. */
+  readonly onHost: () => readonly HostInstance[];
   /** Volumes that this host has a disk of; asked whenever that matters. */
   readonly disksOnHost: () => readonly VolumeKey[];
   /** For metrics: each answer by method and status, 0 where there was none. */

@@ -27,6 +27,12 @@ export function hasEndedForGood(status: InstanceSight['status']): boolean {
   return textAt(status, ['state']) === 'Stopped' && ENDED.has(reason);
 }
 
+/** Why Ready is True, or False. */
+export function readyReasonIn(status: Mapping, is: 'True' | 'False'): string | undefined {
+  const ready = conditionOf(status, 'Ready');
+  return textAt(ready, ['status']) === is ? textAt(ready, ['reason']) : undefined;
+}
+
 /** See plan/rungs/restart-due.ts. */
 const ENDED: ReadonlySet<string> = new Set(['Completed', 'Exited']);
 

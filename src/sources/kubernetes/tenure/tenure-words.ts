@@ -1,5 +1,6 @@
 import type { InstanceEvent } from '../../../api/reported.ts';
 import type { Condition, InstanceStatus } from '../../../api/status.ts';
+import { EVICTED } from './tenure.ts';
 import type { Tenure } from './tenure.ts';
 
 type Claim = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
@@ -36,9 +37,13 @@ export function evictionIn(
 }
 
 /** The last word of a node that gave it up: what it was there says nothing of what it will be elsewhere. */
-export function statusLeft(status: InstanceStatus, nodeName: string, now: number): InstanceStatus {
+export function statusLeft(
+  status: InstanceStatus,
+  { to }: Extract<Tenure, { is: 'leaving' }>,
+  { nodeName, now }: { readonly nodeName: string; readonly now: number },
+): InstanceStatus {
   const { observedGeneration } = status;
-  const message = `it left node ${nodeName}, and waits to be placed anew`;
+  const message = `it left node ${nodeName}, and waits ${to === undefined ? 'to be placed anew' : `for node ${to}`}`;
   const claims = ['Ready', 'Running', 'Scheduled'].map((type): Claim => ({
     type,
     status: 'False',
@@ -48,14 +53,27 @@ export function statusLeft(status: InstanceStatus, nodeName: string, now: number
   return { observedGeneration, conditions: claims.map((claim) => stamped(claim, status, status, now)) };
 }
 
-const EVICTED = 'Evicted';
-
 function claimsOf(tenure: Tenure, nodeName: string): readonly Claim[] {
   switch (tenure.is) {
     case 'unknown':
       return [];
+    case 'stopped':
+      // Ready is left to say why nobody knows what it is to be.
+      return evictedClaims(
+        `its placeholder Pod on node ${nodeName} ended: it is stopped there, and kept`,
+      ).slice(1);
+    case 'misplaced':
+      return [
+        scheduledOn(nodeName),
+        {
+          type: 'UpToDate',
+          status: 'False',
+          reason: 'RecreateRequired',
+          message: misplaced(nodeName, tenure.to),
+        },
+      ];
     case 'placed':
-      return [{ type: 'Scheduled', status: 'True', reason: 'Scheduled', message: `on node ${nodeName}` }];
+      return [scheduledOn(nodeName)];
     case 'parked':
       return [
         {
@@ -70,13 +88,29 @@ function claimsOf(tenure: Tenure, nodeName: string): readonly Claim[] {
         `its placeholder Pod on node ${nodeName} ended: ${AT_REST[tenure.state]} there until it has another`,
       );
     case 'leaving':
-      return evictedClaims(
-        `its placeholder Pod on node ${nodeName} ended: it is removed from there and placed anew`,
-      );
+      return tenure.to === undefined
+        ? evictedClaims(
+            `its placeholder Pod on node ${nodeName} ended: it is removed from there and placed anew`,
+          )
+        : evictedClaims(
+            `spec.nodeName is ${tenure.to}: it is removed from node ${nodeName}, and begins anew there`,
+          );
   }
 }
 
-const AT_REST = { Standby: 'it is in standby', Stopped: 'it is stopped', Running: 'it stays' } as const;
+function scheduledOn(nodeName: string): Claim {
+  return { type: 'Scheduled', status: 'True', reason: 'Scheduled', message: `on node ${nodeName}` };
+}
+
+function misplaced(nodeName: string, to: string): string {
+  return (
+    `spec.nodeName is ${to}, and the instance is on node ${nodeName} with its disk, which does not move: to have it ` +
+    `begin anew on ${to}, set updatePolicy to Recreate, or state to Stopped and then to Running; ` +
+    `to keep it, set nodeName to ${nodeName}`
+  );
+}
+
+const AT_REST = { Standby: 'it is in standby', Stopped: 'it is stopped', Running: 'it is stopped' } as const;
 
 function evictedClaims(message: string): readonly Claim[] {
   return (['Ready', 'Scheduled'] as const).map((type) => ({

@@ -1,15 +1,21 @@
+import type { Instance } from '../../../api/instance.ts';
+import { textAt } from '../../../api/raw.ts';
 import type { InstanceStatus } from '../../../api/status.ts';
 import { messageOf } from '../../../errors.ts';
 import type { Logger } from '../../../log.ts';
+import { keyOf, namespaceOf } from '../../../machine/ids.ts';
 import type { InstanceKey } from '../../../machine/ids.ts';
 import type { Declared } from '../../source.ts';
+import { canonicalText } from '../../spec-text.ts';
 import type { ApiServer } from '../api-server.ts';
 import { release } from '../claim.ts';
 import { Errands } from '../errands.ts';
 import type { ErrandResult } from '../errands.ts';
+import type { HostInstance } from '../held-kind.ts';
 import type { Known } from '../known-instances.ts';
-import { finalizersOf } from '../kubernetes-object.ts';
+import { finalizersOf, isBeingDeleted } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
+import { lookUp } from '../object-changes.ts';
 import { keep, KEPT, placedBy } from './placed-instance.ts';
 import { isOver, POD } from './placeholder-watch.ts';
 import type { NodePod, PlaceholderWatch } from './placeholder-watch.ts';
@@ -21,7 +27,7 @@ export type TenuresParts = {
   readonly nodeName: string;
   readonly log: Logger;
   readonly pods: PlaceholderWatch;
-  readonly onHost: () => readonly InstanceKey[];
+  readonly onHost: () => readonly HostInstance[];
   readonly keys: () => readonly InstanceKey[];
   readonly knownOf: (key: InstanceKey) => Known | undefined;
   readonly lastStatus: (known: Known) => InstanceStatus | undefined;
@@ -41,6 +47,8 @@ export class Tenures {
   /** Reported at rest by a pass that ended after the last change of its Pods. */
   readonly #rested = new Set<InstanceKey>();
   readonly #standbyUnavailable = new Set<InstanceKey>();
+  /** Uids of forks that lost their Pod, and whose source is there. */
+  readonly #remakable = new Set<string>();
   readonly #steps: Errands<InstanceKey>;
   #isBegun = false;
 
@@ -66,14 +74,17 @@ export class Tenures {
     this.#steps.close();
   }
 
-  of(known: Known): Tenure {
-    const { pods, lastStatus } = this.#parts;
-    const { key } = known.object;
+  /** `status`: as a pass saw it, when that is newer than what was last reported. */
+  of(known: Known, status = this.#parts.lastStatus(known)): Tenure {
+    const { pods, nodeName } = this.#parts;
+    const { key, uid } = known.object;
     const isBound = pods.boundFor(known.object) !== undefined;
     return tenureOf(known, {
+      nodeName,
       pods: isBound ? 'bound' : pods.isSynced ? 'none' : 'unknown',
-      status: lastStatus(known),
+      status,
       isStandbyUnavailable: this.#standbyUnavailable.has(key),
+      isSourceThere: this.#remakable.has(uid),
     });
   }
 
@@ -89,20 +100,23 @@ export class Tenures {
     this.#parts.onChange(key);
   }
 
-  /** What a pass saw, in its own words. */
-  reported(known: Known, status: InstanceStatus): void {
-    const { key } = known.object;
+  /** What a pass saw, in its own words; `before`: what was reported before it. */
+  reported(known: Known, status: InstanceStatus, before: InstanceStatus | undefined): void {
+    const { key, uid } = known.object;
     const tenure = this.of(known);
-    if (tenure.is === 'placed') this.#standbyUnavailable.delete(key);
-    if (tenure.is !== 'parked' && tenure.is !== 'waiting') return;
-    if (
-      status.conditions.some(({ reason }) => reason === 'StandbyUnavailable') &&
-      tenure.state === 'Standby'
-    ) {
+    // What a pass found may be what another is to act on.
+    if (canonicalText(tenure) !== canonicalText(this.of(known, before))) this.#parts.onChange(key);
+    if (tenure.is === 'placed') {
+      this.#standbyUnavailable.delete(key);
+      this.#remakable.delete(uid);
+    }
+    if (!isKept(tenure)) return;
+    const rest = tenure.is === 'stopped' ? 'Stopped' : tenure.state;
+    if (status.conditions.some(({ reason }) => reason === 'StandbyUnavailable') && rest === 'Standby') {
       this.#standbyUnavailable.add(key);
       this.#parts.onChange(key);
     }
-    if (isAtRest(status, generationOf(known), tenure.state)) this.#rested.add(key);
+    if (isAtRest(status, generationOf(known), rest)) this.#rested.add(key);
     else this.#rested.delete(key);
     this.#steps.add(key);
   }
@@ -118,7 +132,12 @@ export class Tenures {
     if (!this.#isBegun) return 'done';
     const { api, pods, nodeName, onSight } = this.#parts;
     const known = this.#parts.knownOf(key);
-    if (known !== undefined && this.#isKeptHere(known) && placedBy(known.object) !== KEPT) {
+    if (known !== undefined && (await this.#canBeMadeAnew(known))) {
+      this.#remakable.add(known.object.uid);
+      this.#parts.onChange(key);
+      return 'done';
+    }
+    if (known !== undefined && this.#isToBeKept(known)) {
       const after = await keep(api, known.object, nodeName);
       if (after !== undefined) onSight(after);
     }
@@ -126,21 +145,51 @@ export class Tenures {
     return 'done';
   }
 
+  /** A fork that is to leave, once its source is known to be there: on this node or on another. */
+  async #canBeMadeAnew(known: Known): Promise<boolean> {
+    const { object, declared } = known;
+    if (declared.is !== 'wanted' || this.of(known).is !== 'waiting') return false;
+    const { forkFrom, evictionPolicy } = declared.instance.spec;
+    const isDecided = placedBy(object) === KEPT || this.#remakable.has(object.uid);
+    if (forkFrom === undefined || evictionPolicy !== 'Stop' || isDecided) return false;
+    const source = await lookUp(this.#parts.api, keyOf(namespaceOf(object.key), forkFrom.instance));
+    return source !== undefined && mayBeRemadeFrom(source, declared.instance);
+  }
+
+  /** Not one of which nobody knows what it is to be: its policy is heard when that is known. */
+  #isToBeKept(known: Known): boolean {
+    const isStopped = this.of(known).is === 'stopped';
+    return !isStopped && this.#isKeptHere(known) && placedBy(known.object) !== KEPT;
+  }
+
   #isKeptHere(known: Known): boolean {
-    const tenure = this.of(known);
-    const isKept = tenure.is === 'parked' || tenure.is === 'waiting';
-    return isKept && this.#rested.has(known.object.key);
+    return isKept(this.of(known)) && this.#rested.has(known.object.key);
   }
 
   #mayGo(key: InstanceKey, { sight, object }: NodePod): boolean {
     if (!isOver(sight) || !finalizersOf(object).includes(POD.finalizer)) return false;
     const known = this.#parts.knownOf(key);
-    if (known === undefined) return !this.#parts.onHost().includes(key);
-    if (known.object.uid !== sight.instance.uid || this.#isKeptHere(known)) return true;
+    const { uid } = sight.instance;
+    if (known?.object.uid !== uid)
+      return !this.#parts.onHost().some((one) => one.key === key && one.uid === uid);
+    if (this.#isKeptHere(known)) return true;
     return this.of(known).is === 'placed' && known.declared.is !== 'gone';
   }
 }
 
 function generationOf({ declared }: Known): number {
   return declared.is === 'gone' ? 0 : declared.generation;
+}
+
+type Kept = Extract<Tenure, { is: 'parked' | 'waiting' | 'stopped' }>;
+
+/** It is on this node without a Pod. */
+function isKept(tenure: Tenure): tenure is Kept {
+  return tenure.is === 'parked' || tenure.is === 'waiting' || tenure.is === 'stopped';
+}
+
+/** What a fork does not say of its eviction, its source may. */
+function mayBeRemadeFrom(source: KubernetesObject, { spec: { silent } }: Instance): boolean {
+  const inherited = textAt(source.document, ['spec', 'evictionPolicy']) ?? 'Stop';
+  return !isBeingDeleted(source) && (silent?.includes('evictionPolicy') !== true || inherited === 'Stop');
 }
