@@ -51,11 +51,12 @@ async function environmentOf(parts: Parts, key: InstanceKey, asked: Asked): Prom
   const said = parts.merged.declared(key);
   const fork = parts.merged.forkAt(key);
   const own = await parts.words.environmentOf(key);
+  // What it says of its own and cannot be had may be over anything that it inherits.
   if (fork === undefined || !isWhole(said) || own.is === 'missing') return own;
   const asking = new Set([...asked, key]);
   const { state } = said.instance.spec;
   const left = await leftTo(parts, fork, { state, asked: asking });
-  if (left.is === 'missing') return left;
+  if (left.is === 'missing') return { ...left, values: own.values };
   const { env, withheld } = left.inheritance;
   const values = { ...env, ...own.values };
   const lent = lentTo(said.instance).filter(
@@ -98,11 +99,15 @@ async function secretsOf(
   const values = new Map<string, Secret>();
   const lacking = new Map<string, Lack>();
   for (const name of names) {
-    const value = found?.is === 'ready' && Object.hasOwn(found.values, name) ? found.values[name] : undefined;
+    const value = valueIn(found, name);
     if (value === undefined) lacking.set(name, lackOf(name, source, found));
     else values.set(name, value);
   }
   return { values: Object.fromEntries(values), lacking: Object.fromEntries(lacking) };
+}
+
+function valueIn(found: DeclaredEnvironment | undefined, name: string): Secret | undefined {
+  return found?.values !== undefined && Object.hasOwn(found.values, name) ? found.values[name] : undefined;
 }
 
 function lackOf(name: string, source: InstanceKey, found: DeclaredEnvironment | undefined): Lack {

@@ -11,6 +11,8 @@ export type InForce = {
   /** What `put` was given with the policy, by `revisionOf`: tells whether all of it is current. */
   readonly revision: string;
   readonly ports: ListenerPorts;
+  /** Credentials that some request is refused for, because nobody knows their value. */
+  readonly lacking: readonly string[];
   /** PEM of the CA that the guest has to trust. */
   readonly certificate: string;
 };
@@ -28,7 +30,7 @@ export type Egress = {
   /**
    * Puts a policy in force and returns when the next request meets it. What is in force with the same
    * revision already is not sent again. Throws transient `ProxyUnavailable` while there is no process;
-   * the policy is remembered then and put as soon as there is one.
+   * the policy is remembered then and put as soon as there is one. One that the process refuses is not.
    */
   put(policy: Policy, revision: string): Promise<InForce>;
   /**

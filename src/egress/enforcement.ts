@@ -1,6 +1,7 @@
 import type { AuditTrail, Roster } from './audit-trail.ts';
 import type { OwnedAuthority } from './authority/open-authority.ts';
 import type { InForce } from './egress.ts';
+import { lackingIn, withKeptValues } from './kept-values.ts';
 import type { OwnedPolicies } from './policies.ts';
 import type { ListenerPorts } from '../machine/egress.ts';
 import type { Policy } from './policy.ts';
@@ -47,10 +48,11 @@ export class Enforcement {
       const certificate = await authority.open(policy.instance);
       const ports = await proxy.listen(policy);
       trail.open(policy.instance, policy.key, rosterOf(policy));
-      policies.swap(policy);
+      const whole = withKeptValues(policy, policies.of(policy.instance));
+      policies.swap(whole);
       const standing = { revision, ports, certificate };
       this.#standing.set(policy.instance, standing);
-      return inForceOf(policy, standing);
+      return inForceOf(whole, standing);
     });
   }
 
@@ -93,6 +95,7 @@ function rosterOf({ grants }: Policy): Roster {
   return roster;
 }
 
-function inForceOf({ instance, key, generation }: Policy, standing: Standing): InForce {
-  return { instance, key, generation, ...standing };
+function inForceOf(policy: Policy, standing: Standing): InForce {
+  const { instance, key, generation } = policy;
+  return { instance, key, generation, lacking: lackingIn(policy), ...standing };
 }

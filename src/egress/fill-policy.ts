@@ -1,13 +1,15 @@
-import type { PolicyShape } from '../machine/egress.ts';
-import type { DeclaredEnvironment } from '../secrets/environment.ts';
+import type { GrantShape, PolicyShape } from '../machine/egress.ts';
+import type { DeclaredEnvironment, Lack } from '../secrets/environment.ts';
 import { Secret } from '../secrets/secret.ts';
 import { LONGEST_VALUE } from './control/policy-text.ts';
 import { LONGEST_LINE } from './control/words.ts';
-import type { Policy } from './policy.ts';
+import type { Grant, Policy } from './policy.ts';
 
-export type Filled =
-  | { readonly is: 'ready'; readonly policy: Policy }
-  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+export type Filled = {
+  readonly policy: Policy;
+  /** Why some of its grants have no value; absent: all have one. */
+  readonly lack?: Lack;
+};
 
 /** RFC 9110 section 5.5: what Node sends as one field value, byte for byte (latin1). */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]+$/;
@@ -18,38 +20,48 @@ const MOST_CHARACTERS = LONGEST_LINE / 4;
 
 /**
  * Puts the values of the declared environment into a policy. One line break at the end of a value, as files
- * have it, is taken off. A value that is missing, blank or no header value is told by its variable's name alone.
- * A policy that needs no value is not held up by an environment that cannot be had: least of all that credentials
- * are taken away.
+ * have it, is taken off. A value that is missing, blank or no header value is told by its variable's name alone, and
+ * leaves its own grants without one: neither another value nor a rule waits for it.
  */
 export function fillPolicy(shape: PolicyShape, environment: DeclaredEnvironment): Filled {
-  if (shape.grants.length === 0) return { is: 'ready', policy: { ...shape, grants: [] } };
-  return environment.is === 'missing' ? environment : filledWith(shape, environment);
+  const lacks = new Map<string, Lack>();
+  let characters = 0;
+  const grants = shape.grants.map((grant): Grant => {
+    const found = valueFor(grant, environment);
+    if (found.is === 'value') characters += found.text.length;
+    const tooMuch = characters > MOST_CHARACTERS ? lackOf(grant, TOO_MUCH) : undefined;
+    const lack = found.is === 'lack' ? found.lack : tooMuch;
+    if (lack !== undefined) lacks.set(lack.message, lack);
+    return found.is === 'value' && lack === undefined ? { ...grant, value: new Secret(found.text) } : grant;
+  });
+  const policy = { ...shape, grants };
+  const [first] = lacks.values();
+  if (first === undefined) return { policy };
+  return { policy, lack: { reason: first.reason, message: [...lacks.keys()].join('; ') } };
 }
 
-type Ready = Extract<DeclaredEnvironment, { is: 'ready' }>;
+type Found = { readonly is: 'value'; readonly text: string } | { readonly is: 'lack'; readonly lack: Lack };
 
-function filledWith(shape: PolicyShape, { values, lacking = {} }: Ready): Filled {
-  const grants: Policy['grants'][number][] = [];
-  let characters = 0;
-  for (const { sourceEnv, ...rest } of shape.grants) {
-    const lack = Object.hasOwn(lacking, sourceEnv) ? lacking[sourceEnv] : undefined;
-    if (lack !== undefined)
-      return {
-        is: 'missing',
-        reason: lack.reason,
-        message: `credential ${rest.credential}: ${lack.message}`,
-      };
-    const text = (ownValue(values, sourceEnv)?.reveal() ?? '').replace(/\r?\n$/, '');
-    characters += text.length;
-    const wrong = problemOf(text, rest.format) ?? (characters > MOST_CHARACTERS ? TOO_MUCH : undefined);
-    if (wrong !== undefined) {
-      const message = `credential ${rest.credential}: ${sourceEnv} ${wrong.message}`;
-      return { is: 'missing', reason: wrong.reason, message };
-    }
-    grants.push({ ...rest, value: new Secret(text) });
+function valueFor(grant: GrantShape, environment: DeclaredEnvironment): Found {
+  const { credential, sourceEnv } = grant;
+  const value = ownOf(environment.values ?? {}, sourceEnv);
+  if (value === undefined && environment.is === 'missing') {
+    const { reason, message } = environment;
+    return { is: 'lack', lack: { reason, message } };
   }
-  return { is: 'ready', policy: { ...shape, grants } };
+  const told = environment.is === 'ready' ? ownOf(environment.lacking ?? {}, sourceEnv) : undefined;
+  if (told !== undefined)
+    return {
+      is: 'lack',
+      lack: { reason: told.reason, message: `credential ${credential}: ${told.message}` },
+    };
+  const text = (value?.reveal() ?? '').replace(/\r?\n$/, '');
+  const wrong = problemOf(text, grant.format);
+  return wrong === undefined ? { is: 'value', text } : { is: 'lack', lack: lackOf(grant, wrong) };
+}
+
+function lackOf({ credential, sourceEnv }: GrantShape, { reason, message }: Problem): Lack {
+  return { reason, message: `credential ${credential}: ${sourceEnv} ${message}` };
 }
 
 type Problem = { readonly reason: 'KeyMissing' | 'ValueInvalid'; readonly message: string };
@@ -82,6 +94,6 @@ function longestOf(text: string, format: string): number {
 }
 
 /** A variable may be called `constructor`. */
-function ownValue(values: Readonly<Record<string, Secret>>, name: string): Secret | undefined {
-  return Object.hasOwn(values, name) ? values[name] : undefined;
+function ownOf<T>(entries: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(entries, name) ? entries[name] : undefined;
 }

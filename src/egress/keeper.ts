@@ -12,6 +12,8 @@ import { NOTHING_SAID } from './outside.ts';
 import type { Outside } from './outside.ts';
 import { egressPlace } from './place.ts';
 import type { EgressPlace } from './place.ts';
+import { WantedPolicies } from './wanted-policies.ts';
+import type { WantedPolicy } from './wanted-policies.ts';
 import type { Policy } from './policy.ts';
 
 export type EgressOptions = {
@@ -31,8 +33,6 @@ const FIRST_RETRY_MS = 100;
 const SLOWEST_RETRY_MS = 10_000;
 const LONGEST_LOG = 4 * 1024 * 1024;
 
-type Wanted = { readonly policy: Policy; readonly revision: string };
-
 /**
  * Keeps one process running while a policy is wanted or in force, one conversation with it, and in it every
  * policy that is wanted. It rests, without a process, when there is none to keep.
@@ -40,7 +40,7 @@ type Wanted = { readonly policy: Policy; readonly revision: string };
 export class Keeper {
   readonly place: EgressPlace;
   readonly #options: EgressOptions;
-  readonly #wanted = new Map<string, Wanted>();
+  readonly #wanted = new WantedPolicies();
   readonly #inForce = new Map<string, InForce>();
   #client: ControlClient | undefined;
   #problem: string | undefined;
@@ -81,18 +81,18 @@ export class Keeper {
 
   async put(policy: Policy, revision: string): Promise<InForce> {
     const { instance } = policy;
-    this.#wanted.set(instance, { policy, revision });
+    const wanted = this.#wanted.want(policy, revision);
     const client = await this.#reached();
     const before = this.#inForce.get(instance);
     if (before?.revision === revision) return before;
-    const after = await client.putPolicy(policy, revision);
+    const after = await this.#wanted.putInto(client, wanted);
     // A policy that was put into a process which died since is in force nowhere.
     if (this.#client === client) this.#inForce.set(instance, after);
     return after;
   }
 
   async remove(instance: string, forget: boolean): Promise<void> {
-    this.#wanted.delete(instance);
+    this.#wanted.forget(instance);
     await this.#attempt;
     if (this.#isResting) {
       if (forget) await removeCa(this.place.authorities, instance);
@@ -197,21 +197,22 @@ export class Keeper {
     await client.takeControl();
     const { inForce } = await client.list();
     for (const one of inForce) this.#inForce.set(one.instance, one);
-    for (const [instance, { policy, revision }] of this.#wanted)
-      if (this.#inForce.get(instance)?.revision !== revision) await this.#putAgain(client, policy, revision);
+    for (const wanted of this.#wanted.all())
+      if (this.#inForce.get(wanted.policy.instance)?.revision !== wanted.revision)
+        await this.#putAgain(client, wanted);
     for (const { instance } of inForce) this.#options.onChange(instance);
   }
 
   /** One that fails is left to the loop, which is told: the others must not wait for it. */
-  async #putAgain(client: ControlClient, policy: Policy, revision: string): Promise<void> {
+  async #putAgain(client: ControlClient, wanted: WantedPolicy): Promise<void> {
+    const { instance } = wanted.policy;
     try {
-      const after = await client.putPolicy(policy, revision);
-      this.#inForce.set(policy.instance, after);
+      this.#inForce.set(instance, await this.#wanted.putInto(client, wanted));
     } catch (error) {
       if (!(error instanceof HypemanError) || error.reason === 'ProxyUnavailable') throw error;
-      this.#options.log.warn({ instance: policy.instance, err: error }, 'a policy could not be put again');
+      this.#options.log.warn({ instance, err: error }, 'a policy could not be put again');
     }
-    this.#options.onChange(policy.instance);
+    this.#options.onChange(instance);
   }
 
   async #beat(client: ControlClient): Promise<void> {

@@ -8,6 +8,8 @@ export type HostPattern = string;
 export type Grant = {
   /** The credential's name: what status, audit and metrics call it. */
   readonly credential: string;
+  /** The variable of the declaration that holds the value: of another one, a value of before is not kept. */
+  readonly sourceEnv: string;
   readonly hosts: readonly HostPattern[];
   /** Lower case. */
   readonly header: string;
@@ -17,7 +19,11 @@ export type Grant = {
   readonly when: 'always' | 'placeholder';
   /** `mock-NAME` */
   readonly placeholder: string;
-  readonly value: Secret;
+  /**
+   * Absent: it cannot be had now. Put like this, what is in force for the credential goes on where it was allowed
+   * (`withKeptValues`); what is left without one refuses the requests that need it.
+   */
+  readonly value?: Secret;
 };
 
 /** Everything the egress process knows of one instance. Swapped whole, applied to the next request. */

@@ -48,10 +48,11 @@ function credentialsFrom(
   environment: DeclaredEnvironment,
   salt: string,
 ): CredentialsState {
-  const filled = fillPolicy(shape, environment);
-  if (filled.is === 'missing') return filled;
-  const { policy } = filled;
+  const { policy, lack } = fillPolicy(shape, environment);
   const digests: Record<string, string> = {};
-  for (const { credential, value } of policy.grants) digests[credential] = digestOf(value, salt);
-  return { is: 'ready', revision: revisionOf(policy, salt), digests };
+  for (const { credential, value } of policy.grants)
+    if (value !== undefined) digests[credential] = digestOf(value, salt);
+  const revision = revisionOf(policy, salt);
+  if (lack === undefined) return { is: 'ready', revision, digests };
+  return { is: 'missing', ...lack, revision, digests };
 }

@@ -17,6 +17,7 @@ export function seeEgress(egress: Eyes['egress'], id: InstanceId): EgressState {
             revision: held.revision,
             ports: held.ports,
             authority: authorityOf(held.certificate),
+            ...(held.lacking.length === 0 ? {} : { lacking: held.lacking }),
           },
   };
 }

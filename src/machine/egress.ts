@@ -68,6 +68,8 @@ export type EgressState = {
         readonly revision: string;
         readonly ports: ListenerPorts;
         readonly authority: Authority;
+        /** Credentials that some request is refused for, because the proxy has no value for it. */
+        readonly lacking?: readonly string[];
       };
 };
 

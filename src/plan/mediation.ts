@@ -24,10 +24,10 @@ export function heldPolicy({ egress }: World): HeldPolicy | undefined {
   return egress.problem === undefined && egress.policy.state === 'in-force' ? egress.policy : undefined;
 }
 
-/** It holds what is wanted, values included. */
+/** It holds what is wanted, values included as far as they are there. */
 export function isPolicyCurrent(world: RecordedWorld): boolean {
   const { credentials } = world.desired;
-  return credentials.is === 'ready' && heldPolicy(world)?.revision === credentials.revision;
+  return credentials.is !== 'none' && heldPolicy(world)?.revision === credentials.revision;
 }
 
 /** How the guard should send this guest to the proxy, given the proxy that there is. */

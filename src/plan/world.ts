@@ -103,7 +103,10 @@ export type Environment =
   | { readonly is: 'ready'; readonly digests: Fields; readonly idle?: readonly string[] }
   | { readonly is: 'missing'; readonly reason: string; readonly message: string };
 
-/** The policy that the spec asks for, its values seen: what the proxy should hold. */
+/**
+ * The policy that the spec asks for, its values seen: what the proxy should hold. Of a value that is missing it keeps
+ * what it had; nothing else waits for it, but for a start.
+ */
 export type CredentialsState =
   /** No mediation is asked for. */
   | { readonly is: 'none' }
@@ -114,7 +117,14 @@ export type CredentialsState =
       /** By credential name, of its value, keyed with the instance's salt. */
       readonly digests: Fields;
     }
-  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+  | {
+      readonly is: 'missing';
+      readonly reason: string;
+      readonly message: string;
+      readonly revision: string;
+      /** Of the values that are there. */
+      readonly digests: Fields;
+    };
 
 export type HostFacts = {
   readonly roots: Roots;

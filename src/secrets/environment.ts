@@ -1,7 +1,10 @@
 import type { Secret } from './secret.ts';
 import { digestOf } from './digest.ts';
 
-/** env and envFrom of an instance, merged, or why they cannot be had now. */
+/**
+ * env and envFrom of an instance, merged; or why they cannot all be had now, with the values of which that leaves no
+ * doubt.
+ */
 export type DeclaredEnvironment =
   | {
       readonly is: 'ready';
@@ -9,7 +12,12 @@ export type DeclaredEnvironment =
       /** Names that were to be among the values, each with why it is not. */
       readonly lacking?: Readonly<Record<string, Lack>>;
     }
-  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+  | {
+      readonly is: 'missing';
+      readonly reason: string;
+      readonly message: string;
+      readonly values?: Readonly<Record<string, Secret>>;
+    };
 
 /** `message` names the variable and the way out, as one sentence. */
 export type Lack = { readonly reason: string; readonly message: string };

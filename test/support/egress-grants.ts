@@ -5,6 +5,7 @@ import { Secret } from '../../src/secrets/secret.ts';
 export function grantOf(changes: Partial<Omit<Grant, 'value'>> & { readonly value?: string } = {}): Grant {
   return {
     credential: 'KEY',
+    sourceEnv: 'REAL_KEY',
     hosts: ['api.test'],
     header: 'authorization',
     format: 'Bearer ${value}',

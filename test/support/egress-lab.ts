@@ -31,6 +31,7 @@ export const VALUE = 'real-secret-0001';
 export function grant(changes: Partial<Omit<Grant, 'value'>> & { value?: string } = {}): Grant {
   return {
     credential: 'API_KEY',
+    sourceEnv: 'REAL_API_KEY',
     hosts: ['api.test'],
     header: 'authorization',
     format: 'Bearer ${value}',

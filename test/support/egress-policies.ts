@@ -4,6 +4,7 @@ import { Secret } from '../../src/secrets/secret.ts';
 export function aGrant(over: Partial<Grant> = {}): Grant {
   return {
     credential: 'OPENAI_KEY',
+    sourceEnv: 'REAL_OPENAI_KEY',
     hosts: ['api.example.com'],
     header: 'authorization',
     format: 'Bearer ${value}',
@@ -12,6 +13,12 @@ export function aGrant(over: Partial<Grant> = {}): Grant {
     value: new Secret('real-value'),
     ...over,
   };
+}
+
+/** As it is put while its value is missing. */
+export function aGrantWithoutValue(over: Partial<Omit<Grant, 'value'>> = {}): Grant {
+  const { credential, sourceEnv, hosts, header, format, when, placeholder } = aGrant(over);
+  return { credential, sourceEnv, hosts, header, format, when, placeholder };
 }
 
 export function aPolicy(over: Partial<Policy> = {}): Policy {

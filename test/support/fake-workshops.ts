@@ -113,7 +113,7 @@ export function fakeEgress(certificate = ''): Omit<Egress, 'close' | 'end'> {
   return {
     put: ({ instance, key, generation }, revision) => {
       const ports = { explicit: 40_001, tls: 40_002, http: 40_003, dns: 40_004 };
-      const inForce = { instance, key, generation, revision, ports, certificate };
+      const inForce = { instance, key, generation, revision, ports, certificate, lacking: [] };
       policies.set(instance, inForce);
       return Promise.resolve(inForce);
     },

@@ -70,7 +70,7 @@ export class InheritanceStage {
     });
     if (shape === undefined) return [];
     const filled = fillPolicy(shape, await this.inherited.source.environmentOf(key));
-    return filled.is === 'missing' ? filled.message : filled.policy.grants.map(({ value }) => value.reveal());
+    return filled.lack?.message ?? filled.policy.grants.map(({ value }) => value?.reveal() ?? '');
   }
 
   async woken(act: () => void): Promise<readonly string[]> {

@@ -50,14 +50,21 @@ function filled(
   policy: NonNullable<ReturnType<typeof policyFor>>,
   values: SimulatedEgress['values'],
 ): CredentialsState {
-  if (environment.is === 'missing' && policy.grants.length > 0) return environment;
-  const absent = policy.grants.find(({ sourceEnv }) => values[sourceEnv] === undefined);
-  if (absent !== undefined)
-    return { is: 'missing', reason: 'KeyMissing', message: `${absent.sourceEnv} is missing` };
+  const there = environment.is === 'missing' ? {} : values;
   const digests = Object.fromEntries(
-    policy.grants.map(({ credential, sourceEnv }) => [credential, `digest of ${values[sourceEnv] ?? ''}`]),
+    policy.grants.flatMap(({ credential, sourceEnv }) => {
+      const value = there[sourceEnv];
+      return value === undefined ? [] : [[credential, `digest of ${value}`]];
+    }),
   );
-  return { is: 'ready', revision: JSON.stringify([{ ...policy, generation: 0 }, digests]), digests };
+  const revision = JSON.stringify([{ ...policy, generation: 0 }, digests]);
+  const absent = policy.grants.find(({ sourceEnv }) => there[sourceEnv] === undefined);
+  if (absent === undefined) return { is: 'ready', revision, digests };
+  const { reason, message } =
+    environment.is === 'missing'
+      ? environment
+      : { reason: 'KeyMissing', message: `${absent.sourceEnv} is missing` };
+  return { is: 'missing', reason, message, revision, digests };
 }
 
 /** Its programs stood still when it was frozen. */

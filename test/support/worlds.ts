@@ -162,6 +162,15 @@ export function mediated(spec: Partial<InstanceSpec> = {}, changes: Partial<Want
   return wanted({ ...MEDIATED, ...spec }, { credentials, ...changes });
 }
 
+/** One value of the policy is missing. */
+export const MISSING_VALUE = {
+  is: 'missing',
+  reason: 'SecretNotFound',
+  message: 'no Secret named db',
+  revision: 'revision-lacking',
+  digests: {},
+} as const satisfies Wanted['credentials'];
+
 export function heldPolicy(revision = REVISION, ports = PORTS): World['egress'] {
   return { policy: { state: 'in-force', revision, ports, authority: AUTHORITY } };
 }

@@ -23,15 +23,15 @@ const FRAMING = new Set([
   ],
   ...['proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
 ]);
-const MOST_GRANTS = 1024;
+export const MOST_GRANTS = 1024;
 const MOST_HOSTS = 1024;
-const LONGEST_NAME = 512;
+export const LONGEST_NAME = 512;
 /** Far above what servers read: 8 KiB of headers is common, 64 KiB rare. In characters, of which each is a byte. */
 export const LONGEST_VALUE = 64 * 1024;
 
 /** The policy with its values: the one place where they are revealed to leave the controller. */
 export function policyText(policy: Policy): object {
-  return { ...policy, grants: policy.grants.map((grant) => ({ ...grant, value: grant.value.reveal() })) };
+  return { ...policy, grants: policy.grants.map((grant) => ({ ...grant, value: grant.value?.reveal() })) };
 }
 
 /** Reads what `policyText` wrote. Throws `BadMessage`, which never quotes anything. */
@@ -63,15 +63,20 @@ function parseGrant(fields: Fields): Grant {
   const format = textIn(fields, 'format', LONGEST_VALUE);
   if (!format.includes('${value}') || !HEADER_VALUE.test(format))
     throw badMessage('format is not a header value with ${value} in it');
-  const value = textIn(fields, 'value', LONGEST_VALUE);
-  if (!HEADER_VALUE.test(value)) throw badMessage('value has characters that no header can carry');
   return {
     ...{ credential, header, format },
+    sourceEnv: textIn(fields, 'sourceEnv', LONGEST_VALUE),
     hosts: textsIn(fields, 'hosts', MOST_HOSTS, LONGEST_NAME),
     when: oneOf(fields, 'when', ['always', 'placeholder']),
     placeholder: textIn(fields, 'placeholder', LONGEST_NAME),
-    value: new Secret(value),
+    ...(fields.value === undefined ? {} : { value: valueIn(fields) }),
   };
+}
+
+function valueIn(fields: Fields): Secret {
+  const value = textIn(fields, 'value', LONGEST_VALUE);
+  if (!HEADER_VALUE.test(value)) throw badMessage('value has characters that no header can carry');
+  return new Secret(value);
 }
 
 function addressIn(fields: Fields, name: string): string {

@@ -1,9 +1,9 @@
 import { HypemanError, fateOf, messageOf, reasonOf } from '../../errors.ts';
 import type { InForce } from '../egress.ts';
 import type { Policy } from '../policy.ts';
-import { badMessage, fieldsIn, oneOf, textIn, wholeIn } from './fields.ts';
+import { badMessage, fieldsIn, oneOf, textIn, textsIn, wholeIn } from './fields.ts';
 import type { Fields } from './fields.ts';
-import { parseInstance, parsePolicy } from './policy-text.ts';
+import { LONGEST_NAME, MOST_GRANTS, parseInstance, parsePolicy } from './policy-text.ts';
 
 /** One line is one message. A policy of 1,024 grants with ordinary values fits many times over. */
 export const LONGEST_LINE = 4 * 1024 * 1024;
@@ -85,6 +85,8 @@ export function parseInForce(value: unknown): InForce {
       http: portIn(ports, 'http'),
       dns: portIn(ports, 'dns'),
     },
+    // A process of an earlier version has every value.
+    lacking: fields.lacking === undefined ? [] : textsIn(fields, 'lacking', MOST_GRANTS, LONGEST_NAME),
     certificate: certificateIn(fields),
   };
 }

@@ -60,7 +60,7 @@ export function endToEnd(fields: readonly Field[]): Field[] {
 /**
  * The fields of a request to `host`. Over TLS each grant for it sets its header by template: once, and
  * whatever the guest sent under that name is gone. Plain HTTP carries no secret. Throws
- * `CredentialUnusable` for a value that no header can carry.
+ * `CredentialUnusable` for a value that no header can carry, `CredentialMissing` where there is none.
  */
 export function outgoingFields(
   sent: readonly Field[],
@@ -78,15 +78,19 @@ export function outgoingFields(
     ({ credential, placeholder }) =>
       isSent(fields, to.path, placeholder) && !grants.some((one) => one.credential === credential),
   );
-  const echoes = used.map(({ value, placeholder }) => ({ value: value.reveal(), placeholder }));
+  const echoes = used.map((grant) => ({ value: valueOf(grant), placeholder: grant.placeholder }));
   return { fields, used, echoes, leaked: [...new Set(leaked.map((grant) => grant.credential))] };
 }
 
-/** Whether all that a running exchange was given is still granted; its value may have changed. */
+/** Whether all that a running exchange was given is still granted; its value may be another one now. */
 export function isStillGranted(policy: Policy, used: readonly Grant[], host: string): boolean {
   return used.every((grant) =>
     policy.grants.some(
-      (now) => now.credential === grant.credential && now.header === grant.header && grantCovers(now, host),
+      (now) =>
+        now.credential === grant.credential &&
+        now.header === grant.header &&
+        now.value !== undefined &&
+        grantCovers(now, host),
     ),
   );
 }
@@ -107,10 +111,17 @@ function scrubbedText(text: string, echoes: readonly Echo[]): string {
 
 function rendered(grant: Grant): string {
   // The function form: `$&` in a secret is a secret, not a pattern.
-  const text = grant.format.replaceAll('${value}', () => grant.value.reveal());
+  const value = valueOf(grant);
+  const text = grant.format.replaceAll('${value}', () => value);
   if (!FIELD_VALUE.test(text) || OURS.has(grant.header))
     throw refusal('CredentialUnusable', `the credential ${grant.credential} does not fit into its header`);
   return text;
+}
+
+/** Another credential, or the bare placeholder, would not be what is declared for this request. */
+function valueOf({ credential, value }: Grant): string {
+  if (value !== undefined) return value.reveal();
+  throw refusal('CredentialMissing', `the value of the credential ${credential} is not there now`);
 }
 
 function holdsPlaceholder(sent: readonly Field[], { header, placeholder }: Grant): boolean {

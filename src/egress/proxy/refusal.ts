@@ -17,6 +17,7 @@ const STATUS: Readonly<Record<string, number>> = {
   PolicyMissing: 503,
   TooManyConnections: 503,
   MintLimited: 503,
+  CredentialMissing: 503,
   CredentialUnusable: 503,
   ConnectTimeout: 504,
   UpstreamTimeout: 504,

@@ -1,4 +1,5 @@
 import { heldPolicy, isPolicyCurrent } from '../mediation.ts';
+import type { HeldPolicy } from '../mediation.ts';
 import { isRecorded } from '../known.ts';
 import { mayRun } from '../suspended.ts';
 import { isNetworked } from '../wishes.ts';
@@ -31,8 +32,13 @@ const atNextStart = claim(
 type Missing = Extract<Wanted['credentials'], { is: 'missing' }>;
 
 function missing(world: World, { reason, message }: Missing): Claim {
-  const isUsed = !isIdle(world) && heldPolicy(world) !== undefined;
-  return not(reason, isUsed ? `${message}; until then the values of before stay in use` : message);
+  const held = isIdle(world) ? undefined : heldPolicy(world);
+  return not(reason, held === undefined ? message : `${message}; until then ${meanwhile(held)}`);
+}
+
+function meanwhile({ lacking = [] }: HeldPolicy): string {
+  if (lacking.length === 0) return 'the values of before stay in use';
+  return `requests that need ${lacking.join(', ')} are refused, where the proxy has no value of before`;
 }
 
 /** No guest runs that could use one. */

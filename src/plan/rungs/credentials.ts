@@ -1,4 +1,4 @@
-import type { InstanceRecord } from '../../machine/record.ts';
+import type { Fields, InstanceRecord } from '../../machine/record.ts';
 import { isPolicyCurrent, policyWanted } from '../mediation.ts';
 import { withCredentials } from '../records.ts';
 import type { Rung } from '../verdict.ts';
@@ -15,13 +15,23 @@ export const credentialsRecorded: Rung<RecordedWorld> = (world) => {
     : unmet('Preparing', PREPARING, { kind: 'write-record', record });
 };
 
-/** The record with a note of every value that the proxy has now; unchanged while it has not what is wanted. */
+/**
+ * The record with a note of every value that the proxy has now; unchanged while it has not what is wanted. Of a value
+ * that is missing, the note of before stays.
+ */
 export function credentialsNoted(world: RecordedWorld): InstanceRecord {
   const { record, desired, now } = world;
-  if (desired.credentials.is !== 'ready' || policyWanted(world) === undefined || !isPolicyCurrent(world))
-    return record;
-  const { digests, revision } = desired.credentials;
-  return { ...withCredentials(record, digests, now), policyRevision: revision };
+  const { credentials } = desired;
+  const policy = policyWanted(world);
+  if (credentials.is === 'none' || policy === undefined || !isPolicyCurrent(world)) return record;
+  const names = new Set(policy.grants.map(({ credential }) => credential));
+  const digests = { ...digestsNoted(record, names), ...credentials.digests };
+  return { ...withCredentials(record, digests, now), policyRevision: credentials.revision };
+}
+
+function digestsNoted({ credentials = {} }: InstanceRecord, names: ReadonlySet<string>): Fields {
+  const noted = Object.entries(credentials).filter(([name]) => names.has(name));
+  return Object.fromEntries(noted.map(([name, { digest }]) => [name, digest]));
 }
 
 type Noted = InstanceRecord['credentials'];

@@ -16,13 +16,13 @@ export function proxyAway(problem: string): Verdict {
 }
 
 /**
- * The proxy holds what is wanted. While that cannot be had, what it holds stays. That it was ever given a policy is
- * on record before it is, so that a removal knows whom to ask for it.
+ * The proxy holds what is wanted. What is not declared any more ends at once, whatever else is missing. That it was
+ * ever given a policy is on record before it is, so that a removal knows whom to ask for it.
  */
 export const policyPut: Rung<RecordedWorld> = (world) => {
   const policy = policyWanted(world);
   const { credentials } = world.desired;
-  if (policy === undefined || credentials.is !== 'ready' || isPolicyCurrent(world)) return met;
+  if (policy === undefined || credentials.is === 'none' || isPolicyCurrent(world)) return met;
   if (world.egress.problem !== undefined) return met;
   const put = { kind: 'put-policy', policy, revision: credentials.revision } as const;
   if (world.record.credentials !== undefined) return unmet('Preparing', PREPARING, put);

@@ -1,7 +1,7 @@
 import type { Instance } from '../../api/instance.ts';
 import { keyOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
-import type { DeclaredEnvironment } from '../../secrets/environment.ts';
+import type { DeclaredEnvironment, Lack } from '../../secrets/environment.ts';
 import type { PullSecrets } from '../../secrets/pull-secrets.ts';
 import type { Secret } from '../../secrets/secret.ts';
 import { resolveEnvironment } from '../environment.ts';
@@ -19,37 +19,38 @@ function environmentSecretsOf({ namespace, spec }: Instance): readonly InstanceK
 
 /** env and envFrom with the values of the cluster's Secrets. */
 export async function environmentFrom(instance: Instance, store: SecretStore): Promise<DeclaredEnvironment> {
-  const found = await valuesIn(store, environmentSecretsOf(instance), 'envFrom');
-  if (found.is === 'missing') return found;
-  return resolveEnvironment(instance, '', { secretOf: (secret) => found.values.get(secret) });
+  const { values, troubles } = await valuesIn(store, environmentSecretsOf(instance), 'envFrom');
+  return resolveEnvironment(instance, '', {
+    secretOf: (secret) => values.get(secret),
+    troubleOf: (secret) => troubles.get(secret),
+  });
 }
 
 /** What the Secrets of imagePullSecrets hold. */
 export async function pullSecretsFrom(instance: Instance, store: SecretStore): Promise<PullSecrets> {
-  const found = await valuesIn(store, pullSecretKeysOf(instance), 'imagePullSecrets');
-  if (found.is === 'missing') return found;
-  return resolvePullSecrets(instance, (secret) => found.values.get(secret));
+  const { values, troubles } = await valuesIn(store, pullSecretKeysOf(instance), 'imagePullSecrets');
+  const [trouble] = troubles.values();
+  if (trouble !== undefined) return { is: 'missing', ...trouble };
+  return resolvePullSecrets(instance, (secret) => values.get(secret));
 }
 
-type Found =
-  | {
-      readonly is: 'ready';
-      readonly values: ReadonlyMap<InstanceKey, Readonly<Record<string, Secret>>>;
-    }
-  | { readonly is: 'missing'; readonly reason: string; readonly message: string };
+type Found = {
+  readonly values: ReadonlyMap<InstanceKey, Readonly<Record<string, Secret>>>;
+  readonly troubles: ReadonlyMap<InstanceKey, Lack>;
+};
 
-/** Those that are there; `by` is the field that names them. */
+/** Those that are there, and those that cannot be read; `by` is the field that names them. */
 async function valuesIn(store: SecretStore, secrets: readonly InstanceKey[], by: string): Promise<Found> {
   const values = new Map<InstanceKey, Readonly<Record<string, Secret>>>();
+  const troubles = new Map<InstanceKey, Lack>();
   for (const secret of secrets) {
     const state = await store.valuesOf(secret);
     if (state.is === 'ready') values.set(secret, state.values);
     if (state.is === 'unreadable')
-      return {
-        is: 'missing',
+      troubles.set(secret, {
         reason: 'SecretUnreadable',
         message: `Secret ${secret}, which ${by} names, cannot be read: ${state.message}`,
-      };
+      });
   }
-  return { is: 'ready', values };
+  return { values, troubles };
 }

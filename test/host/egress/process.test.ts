@@ -1,12 +1,13 @@
 import { readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Egress } from '../../../src/egress/egress.ts';
 import { EGRESS_ID } from '../../../src/egress/place.ts';
 import { commandOutput } from '../../../src/host/exec.ts';
 import { isAlive, readBootId } from '../../../src/host/processes.ts';
 import type { ProcessIdentity } from '../../../src/machine/machine.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
-import { aGrant, aPolicy } from '../../support/egress-policies.ts';
+import { aGrant, aGrantWithoutValue, aPolicy } from '../../support/egress-policies.ts';
 import { isListening, openEgressStage } from '../../support/egress-stage.ts';
 import type { EgressStage } from '../../support/egress-stage.ts';
 
@@ -27,6 +28,13 @@ function statusOf({ pid }: ProcessIdentity, field: string): string {
   return (
     new RegExp(`^${field}:[ \\t]*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
   );
+}
+
+/** The process dies, and another one is there. */
+async function replaceProcess(egress: Egress): Promise<void> {
+  process.kill((await stage.process()).pid, 'SIGKILL');
+  await expect.poll(() => egress.problem(), { timeout: 5000, interval: 5 }).toBeDefined();
+  await expect.poll(() => egress.problem(), { timeout: 20_000 }).toBeUndefined();
 }
 
 function filesBelow(directory: string): readonly string[] {
@@ -118,6 +126,31 @@ test('a killed process is followed by another with every policy, and the same CA
   expect(after?.certificate).toBe(before.certificate);
   expect(await isListening(after?.ports.tls ?? 0)).toBe(true);
   expect(stage.rung.filter((instance) => instance === 'instance-a').length).toBeGreaterThanOrEqual(2);
+});
+
+test('a value that is missing is given to the next process by who knows it, and by nobody else', async () => {
+  const first = await stage.controller();
+  await first.put(policyWithCanary(), 'r1');
+  const lacking = aPolicy({ grants: [aGrantWithoutValue()] });
+  expect(await first.put(lacking, 'r2')).toMatchObject({ revision: 'r2', lacking: [] });
+  await replaceProcess(first);
+  expect(first.inForce('instance-a')).toMatchObject({ revision: 'r2', lacking: [] });
+  await first.close();
+  const second = await stage.controller();
+  expect(second.inForce('instance-a')).toMatchObject({ revision: 'r2', lacking: [] });
+  expect(await second.put({ ...lacking, mode: 'offered' }, 'r3')).toMatchObject({ lacking: [] });
+  await replaceProcess(second);
+  expect(second.inForce('instance-a')).toMatchObject({ revision: 'r3', lacking: ['OPENAI_KEY'] });
+  expect(await second.put(policyWithCanary(), 'r4')).toMatchObject({ lacking: [] });
+});
+
+test('a policy that the process refused is not put into the next one', async () => {
+  const egress = await stage.mediatingController();
+  const unbindable = aPolicy({ instance: 'instance-c', gateway: '192.0.2.7' });
+  await expect(egress.put(unbindable, 'r1')).rejects.toThrow();
+  stage.rung.length = 0;
+  await replaceProcess(egress);
+  expect(stage.rung).not.toContain('instance-c');
 });
 
 test('a policy that is put while there is no process is in force as soon as there is one', async () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { Agent, createServer, get } from 'node:https';
 import type { Server } from 'node:https';
 import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { connect } from 'node:tls';
@@ -12,13 +13,13 @@ import { newCa, newSerial } from '../../../src/egress/authority/ca.ts';
 import { leafCertificate, publicKeyOf } from '../../../src/egress/authority/certificate.ts';
 import { parseHostName } from '../../../src/egress/authority/host-name.ts';
 import { pemOf } from '../../../src/egress/authority/pem.ts';
-import type { Egress, Followed } from '../../../src/egress/egress.ts';
+import type { Egress, Followed, InForce } from '../../../src/egress/egress.ts';
 import { openEgress } from '../../../src/egress/open-egress.ts';
-import type { Policy } from '../../../src/egress/policy.ts';
+import type { Grant, Policy } from '../../../src/egress/policy.ts';
 import { readBootId } from '../../../src/host/processes.ts';
 import { openLog } from '../../../src/log.ts';
 import { Secret } from '../../../src/secrets/secret.ts';
-import { aGrant, aPolicy } from '../../support/egress-policies.ts';
+import { aGrant, aGrantWithoutValue, aPolicy } from '../../support/egress-policies.ts';
 
 /** Nobody else listens there: only port 443 is mediated, and a host may have its own on 127.0.0.1. */
 const UPSTREAM = '127.83.7.21';
@@ -38,8 +39,10 @@ beforeAll(async () => {
       key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }),
       cert: pemOf('CERTIFICATE', leafCertificate(ca.issuer, leaf, newSerial(), validity)),
     },
-    (asked, answer) =>
-      answer.end(`saw ${(asked.headers.authorization ?? 'nothing').split('').reverse().join('')}`),
+    ({ headers: { authorization = 'nothing', 'x-other': other } }, answer) => {
+      const seen = other === undefined ? authorization : `${authorization} ${String(other)}`;
+      answer.end(`saw ${seen.split('').reverse().join('')}`);
+    },
   ).listen(443, UPSTREAM);
   await once(upstream, 'listening');
   writeFileSync(`${root}/upstream.pem`, ca.certificate);
@@ -82,11 +85,47 @@ async function tunnel(port: number): Promise<Socket> {
 /** What upstream saw, said backwards: the proxy scrubs a value that comes straight back. */
 async function ask(agent: Agent): Promise<string> {
   const asking = get({ agent, host: HOST, headers: { authorization: 'Bearer mock-OPENAI_KEY' } });
-  const [answer] = (await once(asking, 'response')) as [AsyncIterable<Buffer>];
-  let text = '';
-  for await (const chunk of answer) text += chunk.toString();
+  const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+  let text = answer.statusCode === 200 ? '' : `${String(answer.statusCode)} `;
+  for await (const chunk of answer as AsyncIterable<Buffer>) text += chunk.toString();
   return text.replace(/^saw /, '').split('').reverse().join('');
 }
+
+/** One connection to HOST through the proxy, and what upstream sees of each request on it. */
+async function connection({ ports, certificate }: InForce): Promise<() => Promise<string>> {
+  const socket = connect({ socket: await tunnel(ports.explicit), servername: HOST, ca: certificate });
+  await once(socket, 'secureConnect');
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  agent.createConnection = () => socket;
+  return () => ask(agent);
+}
+
+test('while one value is missing, it goes on, and another is rotated and taken away', async () => {
+  const missing = aGrantWithoutValue({ hosts: [HOST] });
+  const other = { credential: 'OTHER', sourceEnv: 'REAL_OTHER', header: 'x-other', format: '${value}' };
+  const otherAs = (value: string): Grant => aGrant({ ...other, hosts: [HOST], value: new Secret(value) });
+  const policyWith = (generation: number, ...grants: readonly Grant[]): Policy => ({
+    ...policyOf('first', generation),
+    grants,
+  });
+  const all = policyWith(1, aGrant({ hosts: [HOST], value: new Secret('first') }), otherAs('o1'));
+  const asked = await connection(await egress.put(all, 'p1'));
+  expect(await asked()).toBe('Bearer first o1');
+  expect((await egress.put(policyWith(2, missing, otherAs('o2')), 'p2')).lacking).toEqual([]);
+  expect(await asked()).toBe('Bearer first o2');
+  await egress.put(policyWith(3, missing), 'p3');
+  expect(await asked()).toBe('Bearer first');
+  // Its own rules narrow at once, and the value does not come back where it was taken away.
+  const elsewhere = { ...missing, hosts: ['elsewhere.example.com'] };
+  expect((await egress.put(policyWith(4, elsewhere), 'p4')).lacking).toEqual(['OPENAI_KEY']);
+  const again = await egress.put(policyWith(5, missing), 'p5');
+  expect(again.lacking).toEqual(['OPENAI_KEY']);
+  const refused = await connection(again);
+  expect(await refused()).toMatch(/ 305$/);
+  await egress.put(policyOf('second', 6), 'p6');
+  expect(await (await connection(again))()).toBe('Bearer second');
+  await egress.remove('instance-a', { forget: true });
+});
 
 test('the value arrives, the next one on the same connection, and after a removal none', async () => {
   const { ports, certificate } = await egress.put(policyOf('first', 1), 'r1');

@@ -108,6 +108,24 @@ describe('mediation', { timeout: 60_000 }, () => {
     );
   });
 
+  test('while a value is missing, whatever else is edited, rotated or taken away is in force, and nothing is restarted', () => {
+    const lost: Move = { move: 'value is set', name: 'OTHER_KEY', value: undefined };
+    const two = mediated({ credentials: { ...mediated().instance.spec.credentials, ...OTHER } });
+    fc.assert(
+      fc.property(fc.array(liveEdit, { maxLength: 12 }), fc.boolean(), (moves, isDropped) => {
+        const begun = settle(afterMove(mediatedHost(), { move: 'edit', desired: two }), ROUNDS).host;
+        const edits = [lost, ...moves, ...(isDropped ? [] : [{ move: 'edit', desired: two } as const])];
+        const ended = edits.reduce((host, move) => settle(afterMove(host, move), 3).host, begun);
+        const { host, starts } = settle(afterMove(ended, { move: 'proxy comes back' }), ROUNDS);
+        expect(starts).toBe(0);
+        const { credentials } = host.world.desired as { credentials: { revision: string } };
+        expect(host.world.egress.policy).toMatchObject({ revision: credentials.revision });
+        expect(host.world.record).toMatchObject({ policyRevision: credentials.revision });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test('nothing is done over and over while a value, the proxy or the trust of the guest is missing', () => {
     const lack = fc.constantFrom<Move>(
       { move: 'proxy dies' },
@@ -129,6 +147,13 @@ describe('mediation', { timeout: 60_000 }, () => {
     );
   });
 });
+
+const OTHER = {
+  OTHER: {
+    sourceEnv: 'OTHER_KEY',
+    inject: [{ hosts: ['other.example.com'], header: 'X-Key', format: '${value}', when: 'always' }],
+  },
+} as const;
 
 const MISSING = { is: 'missing', reason: 'SecretNotFound', message: 'no Secret named x' } as const;
 

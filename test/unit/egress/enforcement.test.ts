@@ -5,7 +5,7 @@ import { openAuditTrail } from '../../../src/egress/audit-trail.ts';
 import { openAuthority } from '../../../src/egress/authority/open-authority.ts';
 import { Enforcement } from '../../../src/egress/enforcement.ts';
 import { openPolicies } from '../../../src/egress/policies.ts';
-import { aGrant, aPolicy } from '../../support/egress-policies.ts';
+import { aGrant, aGrantWithoutValue, aPolicy } from '../../support/egress-policies.ts';
 import { fakeListeners } from '../../support/fake-listeners.ts';
 
 let directory: string;
@@ -41,6 +41,17 @@ test('a second policy keeps ports and certificate', async () => {
   const one = await enforcement.put(aPolicy(), 'r1');
   const two = await enforcement.put(aPolicy({ generation: 2 }), 'r2');
   expect(two).toEqual({ ...one, generation: 2, revision: 'r2' });
+});
+
+test('a value that is not given goes on as it is, and is told where nobody has it', async () => {
+  const { enforcement, policies } = await aHouse();
+  const without = aPolicy({ grants: [aGrantWithoutValue()] });
+  expect((await enforcement.put(without, 'r0')).lacking).toEqual(['OPENAI_KEY']);
+  await enforcement.put(aPolicy(), 'r1');
+  expect((await enforcement.put(without, 'r2')).lacking).toEqual([]);
+  expect(policies.of('instance-a')?.grants[0]?.value?.reveal()).toBe('real-value');
+  await enforcement.put(aPolicy({ grants: [] }), 'r3');
+  expect((await enforcement.put(without, 'r4')).lacking).toEqual(['OPENAI_KEY']);
 });
 
 test('a change that fails leaves in force what was', async () => {

@@ -35,7 +35,7 @@ function filledWith(value: string, format = GRANT.format): Filled {
 }
 
 function valueIn(filled: Filled): string | undefined {
-  return filled.is === 'ready' ? filled.policy.grants[0]?.value.reveal() : filled.reason;
+  return filled.lack?.reason ?? filled.policy.grants[0]?.value?.reveal();
 }
 
 test.each([
@@ -61,8 +61,7 @@ test.each([
   ['canary\u{1f600}', 'ValueInvalid'],
 ])('row 43: the value %j is refused as %s, by name and never quoted', (value, reason) => {
   const filled = filledWith(value);
-  expect(filled).toMatchObject({
-    is: 'missing',
+  expect(filled.lack).toMatchObject({
     reason,
     message: expect.stringContaining('OPENAI_KEY') as string,
   });
@@ -72,16 +71,24 @@ test.each([
 test.each(['OPENAI_KEY', 'constructor', '__proto__'])(
   'a variable %s that nobody declared is missing',
   (name) => {
-    expect(fillPolicy(shapeOf({ sourceEnv: name }), { is: 'ready', values: {} })).toMatchObject({
-      reason: 'KeyMissing',
-    });
+    const { lack } = fillPolicy(shapeOf({ sourceEnv: name }), { is: 'ready', values: {} });
+    expect(lack).toMatchObject({ reason: 'KeyMissing' });
   },
 );
 
+test('what is missing is left without a value, told once for each reason, and the others have theirs', () => {
+  const shape = shapeOf({ sourceEnv: 'A' }, { sourceEnv: 'B' }, { sourceEnv: 'C' });
+  const missing = { is: 'missing', reason: 'SecretNotFound', message: 'there is no Secret x' } as const;
+  const { policy, lack } = fillPolicy(shape, { ...missing, values: { B: new Secret('b') } });
+  expect(policy.grants.map(({ value }) => value?.reveal())).toEqual([undefined, 'b', undefined]);
+  expect(lack).toEqual({ reason: 'SecretNotFound', message: 'there is no Secret x' });
+  const all = fillPolicy(shape, { is: 'ready', values: { B: new Secret('b') } }).lack?.message;
+  expect(all).toMatch(/^credential openai: A is missing.*; credential openai: C is missing/);
+});
+
 test('a variable of which it is known why it has no value is told so', () => {
   const lacking = { OPENAI_KEY: { reason: 'SecretNotFound', message: 'OPENAI_KEY went with its owner' } };
-  expect(fillPolicy(shapeOf({}), { is: 'ready', values: {}, lacking })).toEqual({
-    is: 'missing',
+  expect(fillPolicy(shapeOf({}), { is: 'ready', values: {}, lacking }).lack).toEqual({
     reason: 'SecretNotFound',
     message: 'credential openai: OPENAI_KEY went with its owner',
   });
@@ -93,14 +100,13 @@ test.each([
   ['a format with its value', 'x'.repeat(LONGEST_VALUE - 4), 'Bearer ${value}'],
   ['a value twice', 'x'.repeat(LONGEST_VALUE / 2 + 1), '${value}${value}'],
 ])('%s that is too long is told', (_what, value, format) => {
-  expect(filledWith(value, format)).toMatchObject({ is: 'missing', reason: 'ValueInvalid' });
+  expect(filledWith(value, format).lack).toMatchObject({ reason: 'ValueInvalid' });
 });
 
 test('what is ready is read on the other side, at the very limit', () => {
   const filled = filledWith('\u00ff'.repeat(LONGEST_VALUE - 7));
-  if (filled.is !== 'ready') throw new Error(filled.message);
   const read = parsePolicy(parseFields(JSON.stringify(policyText(filled.policy))));
-  expect(read.grants[0]?.value.reveal()).toBe(filled.policy.grants[0]?.value.reveal());
+  expect(read.grants[0]?.value?.reveal().length).toBe(LONGEST_VALUE - 7);
 });
 
 test('all values together fit into one message, or it is told', () => {
@@ -108,9 +114,9 @@ test('all values together fit into one message, or it is told', () => {
     Array.from({ length: count }, (_, at) => ({ header: `x-${at}`, format: '${value}' }));
   const values = { OPENAI_KEY: new Secret('"'.repeat(LONGEST_VALUE)) };
   const fits = fillPolicy(shapeOf(...grants(16)), { is: 'ready', values });
-  if (fits.is !== 'ready') throw new Error(fits.message);
+  expect(fits.lack).toBeUndefined();
   expect(Buffer.byteLength(JSON.stringify(policyText(fits.policy)))).toBeLessThan(LONGEST_LINE - 4096);
-  expect(fillPolicy(shapeOf(...grants(17)), { is: 'ready', values })).toMatchObject({
-    reason: 'ValueInvalid',
-  });
+  const { lack, policy } = fillPolicy(shapeOf(...grants(17)), { is: 'ready', values });
+  expect(lack).toMatchObject({ reason: 'ValueInvalid' });
+  expect(Buffer.byteLength(JSON.stringify(policyText(policy)))).toBeLessThan(LONGEST_LINE - 4096);
 });

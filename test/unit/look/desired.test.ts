@@ -74,6 +74,19 @@ describe('what is looked at of credentials', () => {
     expect(own.environment).not.toHaveProperty('idle');
   });
 
+  test('a value that is missing holds up neither another value nor a rule', async () => {
+    const two = { credentials: { ...CREDENTIALS, OTHER: { ...CREDENTIALS.TOKEN, sourceEnv: 'OTHER_REAL' } } };
+    const before = await seen(declaring({ OTHER_REAL: 'one' }, 1, two));
+    const rotated = await seen(declaring({ OTHER_REAL: 'two' }, 1, two));
+    const revoked = await seen(declaring({ OTHER_REAL: 'one' }, 1));
+    for (const { credentials } of [before, rotated, revoked]) expect(credentials.is).toBe('missing');
+    expect(before.credentials).toMatchObject({ digests: { OTHER: expect.any(String) as string } });
+    const revisions = [before, rotated, revoked].map(
+      ({ credentials }) => credentials.is === 'missing' && credentials.revision,
+    );
+    expect(new Set(revisions).size).toBe(3);
+  });
+
   test('a source that is nowhere is told by its name', async () => {
     const { credentials } = await seen(declaring({ PORT: '80' }));
     expect(credentials).toMatchObject({ is: 'missing', reason: 'KeyMissing' });

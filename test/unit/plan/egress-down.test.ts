@@ -11,6 +11,7 @@ import {
   MEDIATED,
   mediated,
   mediatedWorld,
+  MISSING_VALUE,
   NOW,
   pinned,
   runningWorld,
@@ -18,7 +19,6 @@ import {
 
 const AWAY: World['egress'] = { problem: 'its process ended', policy: { state: 'absent' } };
 const NO_POLICY: World['egress'] = { policy: { state: 'absent' } };
-const MISSING = { is: 'missing', reason: 'SecretNotFound', message: 'no Secret named db' } as const;
 const ROTATED = { is: 'ready', revision: 'revision-2', digests: { API_KEY: 'digest-of-new-key' } } as const;
 const down = { machine: { state: 'absent' }, guest: { state: 'silent' } } as const;
 const record = aRecord({ image: pinned(), credentials: {} });
@@ -39,7 +39,7 @@ describe('mediation without a machine', () => {
         image: { state: 'failed', fate: 'invalid', reason: 'NotAnImage', message: 'no', retryAt: 0 },
       },
     ],
-    ['held up by a value', { record, desired: mediated({}, { credentials: MISSING }) }],
+    ['held up by a value', { record, desired: mediated({}, { credentials: MISSING_VALUE }) }],
   ])('%s: no policy stays in force', (_, changes) => {
     const world = mediatedWorld({ ...down, ...changes });
     expect(stepsOf(world)).toEqual(['remove policy']);

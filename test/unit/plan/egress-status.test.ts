@@ -13,6 +13,7 @@ import {
   MEDIATED,
   mediated,
   mediatedWorld,
+  MISSING_VALUE,
   NOW,
   pinned,
   PORTS,
@@ -34,7 +35,6 @@ function eventsBetween(before: InstanceStatus, after: InstanceStatus): readonly 
 }
 
 const AWAY: World['egress'] = { problem: 'its process ended', policy: { state: 'absent' } };
-const MISSING = { is: 'missing', reason: 'SecretNotFound', message: 'no Secret named db' } as const;
 const ROTATED = { is: 'ready', revision: 'revision-2', digests: { API_KEY: 'digest-of-new-key' } } as const;
 const rotating = mediated({}, { credentials: ROTATED });
 const flushed: World['network'] = { ...runningWorld().network, guard: { state: 'open' } };
@@ -59,7 +59,7 @@ describe('the conditions of a mediated instance', () => {
     ],
     [
       'a missing value',
-      { desired: mediated({}, { credentials: MISSING }) },
+      { desired: mediated({}, { credentials: MISSING_VALUE }) },
       ...(['True Enforced', 'False SecretNotFound', 'False SecretNotFound'] as const),
     ],
     ['no rules', { network: flushed }, 'False NotGuarded', 'True Synced', 'False NotGuarded'],
@@ -80,7 +80,7 @@ describe('the conditions of a mediated instance', () => {
     ],
     [
       'stopped, and a value is missing',
-      { ...stopped, desired: mediated({ state: 'Stopped' }, { credentials: MISSING }) },
+      { ...stopped, desired: mediated({ state: 'Stopped' }, { credentials: MISSING_VALUE }) },
       ...(['Unknown NotRunning', 'False SecretNotFound', 'True Stopped'] as const),
     ],
     [
@@ -105,10 +105,22 @@ describe('the conditions of a mediated instance', () => {
 
   test('say that the values of before stay in use while one is missing', () => {
     const { message } = conditionOf(
-      told({ desired: mediated({}, { credentials: MISSING }) }),
+      told({ desired: mediated({}, { credentials: MISSING_VALUE }) }),
       'CredentialsSynced',
     ) ?? { message: '' };
     expect(message).toBe('no Secret named db; until then the values of before stay in use');
+  });
+
+  test('say what is refused where the proxy has no value of before', () => {
+    const { policy } = heldPolicy('revision-lacking');
+    if (policy.state !== 'in-force') throw new Error('no policy');
+    const status = told({
+      desired: mediated({}, { credentials: MISSING_VALUE }),
+      egress: { policy: { ...policy, lacking: ['API_KEY'] } },
+    });
+    expect(conditionOf(status, 'CredentialsSynced')?.message).toBe(
+      'no Secret named db; until then requests that need API_KEY are refused, where the proxy has no value of before',
+    );
   });
 });
 

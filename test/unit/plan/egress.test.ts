@@ -10,8 +10,10 @@ import {
   freshWorld,
   heldPolicy,
   imageOf,
+  MEDIATED,
   mediated,
   mediatedWorld,
+  MISSING_VALUE,
   NOW,
   pinned,
   PORTS,
@@ -22,7 +24,6 @@ import {
 
 const AWAY: World['egress'] = { problem: 'its process ended', policy: { state: 'absent' } };
 const NO_POLICY: World['egress'] = { policy: { state: 'absent' } };
-const MISSING = { is: 'missing', reason: 'SecretNotFound', message: 'no Secret named db' } as const;
 const ROTATED = { is: 'ready', revision: 'revision-2', digests: { API_KEY: 'digest-of-new-key' } } as const;
 const OFF = { is: 'ready', revision: 'revision-off', digests: {} } as const;
 const open = {
@@ -88,7 +89,7 @@ describe('before a start', () => {
   });
 
   test('without a value it waits with the reason of whoever misses it', () => {
-    expect(plan({ ...prepared, desired: mediated({}, { credentials: MISSING }) })).toMatchObject({
+    expect(plan({ ...prepared, desired: mediated({}, { credentials: MISSING_VALUE }) })).toMatchObject({
       ...{ verdict: 'waiting', reason: 'SecretNotFound', actions: [] },
     });
   });
@@ -196,9 +197,36 @@ describe('under a guest that runs', () => {
     expect(stepsOf(mediatedWorld({ desired: wanted(offline, { credentials: OFF }) }))).toEqual(['put all 0']);
   });
 
-  test('a missing value changes nothing that is in force', () => {
-    const world = mediatedWorld({ desired: mediated({}, { credentials: MISSING }) });
-    expect(plan(world)).toMatchObject({ verdict: 'waiting', reason: 'SecretNotFound', actions: [] });
+  test('a missing value holds up nothing but itself: what is declared is put, and the note of it stays', () => {
+    const before = aRecord({
+      image: pinned(),
+      run: aRun(MEDIATED),
+      credentials: NOTED,
+      policyRevision: 'revision-1',
+    });
+    const world = mediatedWorld({
+      desired: mediated({}, { credentials: MISSING_VALUE }),
+      record: before,
+    });
+    expect(plan(world).actions).toMatchObject([{ kind: 'put-policy', revision: 'revision-lacking' }]);
+    const put = { ...world, egress: heldPolicy('revision-lacking') };
+    expect(plan(put).actions).toMatchObject([
+      { record: { credentials: NOTED, policyRevision: 'revision-lacking' } },
+    ]);
+    expect(plan({ ...put, record: { ...before, policyRevision: 'revision-lacking' } })).toMatchObject({
+      ...{ verdict: 'waiting', reason: 'SecretNotFound', actions: [] },
+    });
+  });
+
+  test('a credential that is not declared any more leaves its note, whatever else is missing', () => {
+    const both = { ...NOTED, OLD: { digest: 'digest-of-old', generation: 4, rotatedAt: NOW } };
+    const world = mediatedWorld({
+      desired: mediated({}, { credentials: MISSING_VALUE }),
+      record: aRecord({ image: pinned(), run: aRun(), credentials: both, policyRevision: 'revision-1' }),
+      egress: heldPolicy('revision-lacking'),
+    });
+    const [write] = plan(world).actions;
+    expect(write?.kind === 'write-record' && write.record.credentials).toEqual(NOTED);
   });
 
   test('a rotation is on record when the proxy has it', () => {

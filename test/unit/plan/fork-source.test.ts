@@ -3,7 +3,17 @@ import { plan } from '../../../src/plan/plan.ts';
 import { ASKERS, SOURCE_ID, SOURCE_KEY, sourceWorld } from '../../support/fork-worlds.ts';
 import { stepsOf } from '../../support/plan-steps.ts';
 import { keptMemoryOf, standbyWorld } from '../../support/standby-worlds.ts';
-import { aRecord, aRun, mediated, NOW, pinned, PROCESS, STARTED, wanted } from '../../support/worlds.ts';
+import {
+  aRecord,
+  aRun,
+  mediated,
+  MISSING_VALUE,
+  NOW,
+  pinned,
+  PROCESS,
+  STARTED,
+  wanted,
+} from '../../support/worlds.ts';
 
 describe('a source', () => {
   test('that runs stands still first, is frozen as it was started, and is not touched for nobody', () => {
@@ -31,7 +41,7 @@ describe('a source', () => {
     expect(stepsOf(put)).toEqual(['release-guest', 'suspend-machine']);
     const paused = sourceWorld({ guest, machine: { state: 'paused', process: PROCESS } });
     expect(stepsOf(paused)).toEqual(['start-machine']);
-    const desired = mediated({}, { credentials: { is: 'missing', reason: 'KeyMissing', message: 'no key' } });
+    const desired = mediated({}, { credentials: MISSING_VALUE });
     expect(plan(sourceWorld({ guest, desired })).actions).toContainEqual({
       kind: 'release-guest',
       id: SOURCE_ID,

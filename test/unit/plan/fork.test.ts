@@ -24,6 +24,7 @@ import {
   IDENTITY,
   MEDIATED,
   mediated,
+  MISSING_VALUE,
   NOW,
   pinned,
   STARTED,
@@ -102,7 +103,7 @@ describe('before a source is disturbed', () => {
   test('the fork has all that it needs itself', () => {
     const lacking = mediated(
       { forkFrom: { instance: 'base', fromRunning: true, credentials: 'Inherit' } },
-      { credentials: { is: 'missing', reason: 'KeyMissing', message: 'no REAL_KEY' } },
+      { credentials: { ...MISSING_VALUE, reason: 'KeyMissing' } },
     );
     expect(plan({ ...forkWorld(), desired: lacking }).reason).toBe('KeyMissing');
     const host = { ...forkWorld().host, missingTools: [{ tool: 'nft', fix: 'apt-get install nftables' }] };

@@ -38,6 +38,11 @@ async function environment(): Promise<unknown> {
   return revealed(await place.source().environmentOf(WEB));
 }
 
+async function known(): Promise<unknown> {
+  const found = await place.source().environmentOf(WEB);
+  return found.is === 'missing' && [found.reason, revealed({ is: 'ready', values: found.values ?? {} })];
+}
+
 async function untilEnvironment(wanted: unknown): Promise<void> {
   const deadline = Date.now() + 8_000;
   while (JSON.stringify(await environment()) !== JSON.stringify(wanted)) {
@@ -54,6 +59,18 @@ describe('the environment', () => {
     await place.write('web.yaml', instanceYaml('web', { envFrom, env: { C: 'env' } }));
     await place.open();
     expect(await environment()).toEqual({ A: 'secret', B: 'file', C: 'env', D: 'file' });
+  });
+
+  test('what is missing leaves the others what they are, but for those that what cannot be read may be over', async () => {
+    await place.write('keys.yaml', secretYaml({ A: 'secret', B: 'secret' }));
+    await place.write('web.env', 'B=file\n');
+    const envFrom = [{ secretRef: { name: 'keys' } }, { fileRef: { path: 'none' } }];
+    await place.write('web.yaml', instanceYaml('web', { envFrom, env: { C: 'env' } }));
+    await place.open();
+    expect(await known()).toEqual(['EnvFileNotFound', { A: 'secret', B: 'secret', C: 'env' }]);
+    await writeFile(`${place.watch}/none`, new Uint8Array([0xff]));
+    await untilEnvironment('EnvFileUnreadable');
+    expect(await known()).toEqual(['EnvFileUnreadable', { C: 'env' }]);
   });
 
   test('what is missing is named, unless it is optional', async () => {
