@@ -56,10 +56,13 @@ export type ControlPlane = {
 export type ControlPlaneOptions = {
   /** kube-scheduler too: Pods are bound to nodes. */
   readonly schedules?: boolean;
+  /** Plugins of the API server that are not on by themselves. */
+  readonly admission?: string;
 };
 
 export async function startControlPlane({
-  schedules = false,
+  schedules,
+  admission = 'NodeRestriction',
 }: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const directory = await mkdtemp(`${tmpdir()}/hm-cluster-`);
   await makeCertificates(directory);
@@ -90,7 +93,8 @@ export async function startControlPlane({
     return path;
   }
   async function startApiServer(): Promise<void> {
-    await start('kube-apiserver', apiServerFlags(directory, etcdUrl, port));
+    const plugins = `--enable-admission-plugins=${admission}`;
+    await start('kube-apiserver', [...apiServerFlags(directory, etcdUrl, port), plugins]);
     await until('kube-apiserver', directory, () => isReady(admin));
   }
 
@@ -99,7 +103,8 @@ export async function startControlPlane({
   await startApiServer();
   const managerConfig = await kubeconfig('controller-manager');
   await start('kube-controller-manager', managerFlags(directory, managerConfig, managerPort));
-  if (schedules) await start('kube-scheduler', schedulerFlags(await kubeconfig('scheduler'), schedulerPort));
+  if (schedules === true)
+    await start('kube-scheduler', schedulerFlags(await kubeconfig('scheduler'), schedulerPort));
   return {
     directory,
     port,
@@ -162,15 +167,13 @@ function apiServerFlags(directory: string, etcdUrl: string, port: number): reado
     `--etcd-servers=${etcdUrl}`,
     ...['--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`],
     ...['--insecure-port=0', '--endpoint-reconciler-type=none'],
-    `--tls-cert-file=${directory}/server.crt`,
-    `--tls-private-key-file=${directory}/server.key`,
+    ...[`--tls-cert-file=${directory}/server.crt`, `--tls-private-key-file=${directory}/server.key`],
     `--client-ca-file=${directory}/ca.crt`,
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-account-signing-key-file=${directory}/accounts.key`,
     `--service-account-key-file=${directory}/accounts.pub`,
     '--service-cluster-ip-range=10.96.0.0/24',
-    ...['--authorization-mode=Node,RBAC', '--enable-admission-plugins=NodeRestriction'],
-    ...['--allow-privileged=true', '--event-ttl=10m'],
+    ...['--authorization-mode=Node,RBAC', '--allow-privileged=true', '--event-ttl=10m'],
     // Exec and logs, at the kubelet.
     `--kubelet-client-certificate=${directory}/admin.crt`,
     `--kubelet-client-key=${directory}/admin.key`,
