@@ -2,6 +2,7 @@ import { quantityText } from '../api/quantity.ts';
 import { growthStepBytes, HOTPLUG_SLOTS, pluggedBytes } from '../machine/hotplug.ts';
 import type { Dimm } from '../machine/hotplug.ts';
 import type { InstanceRecord } from '../machine/record.ts';
+import { isSuspended } from './suspended.ts';
 import type { KnownWorld, RecordedWorld } from './world.ts';
 
 type Run = NonNullable<InstanceRecord['run']>;
@@ -20,10 +21,10 @@ export function memoryInEffect({ machine, standby }: KnownWorld, run: Run): numb
   return atStart + pluggedBytes(dimmsSeen({ machine, standby }));
 }
 
-/** What becomes of an edit of the size under a machine that runs. */
+/** What becomes of an edit of the size under a machine that runs, or that goes on from its memory. */
 export type Growth =
   | { readonly is: 'none' }
-  /** It gets so much in all, at once. */
+  /** It gets so much in all, at once, or as soon as it goes on. */
   | { readonly is: 'due'; readonly bytes: number }
   /** It was started with room to grow; `why` it takes a restart all the same, as one clause. */
   | { readonly is: 'barred'; readonly why: string };
@@ -32,7 +33,8 @@ export function growthOf(world: RecordedWorld): Growth {
   const { machine, record, desired } = world;
   const { run } = record;
   const room = Number(run?.applied.fields.hotplugSize ?? 0);
-  if (run === undefined || machine.state !== 'running' || room === 0) return { is: 'none' };
+  const isThere = machine.state === 'running' || isSuspended(world);
+  if (run === undefined || !isThere || room === 0) return { is: 'none' };
   const bytes = desired.instance.spec.memoryBytes;
   const effective = memoryInEffect(world, run);
   if (bytes === effective) return { is: 'none' };

@@ -2,6 +2,7 @@ import { ENV_FIELD_PREFIX, EGRESS_FIELD, FORK_FIELD } from '../fields.ts';
 import { isRecorded } from '../known.ts';
 import { growthOf } from '../memory.ts';
 import { disguiseOf } from '../policy-for.ts';
+import { isSuspended } from '../suspended.ts';
 import { changesAtRestart, pendingOf } from '../wishes.ts';
 import type { RecordedWorld, World } from '../world.ts';
 import type { Claim } from './claim.ts';
@@ -27,14 +28,20 @@ const upToDate = claim('UpToDate', 'True', 'UpToDate', UP_TO_DATE);
 
 function pendingClaim(world: RecordedWorld, pending: readonly string[]): Claim {
   const growth = growthOf(world);
-  if (growth.is === 'due' && pending.every((path) => path === 'size'))
-    return claim('UpToDate', 'False', 'Growing', 'size: memory is being added to the guest, which runs on');
-  const all = [pending.join(', '), ...notesOn(world, pending)].join('; ');
+  const others = pending.filter((path) => growth.is !== 'due' || path !== 'size');
+  if (others.length === 0) return claim('UpToDate', 'False', 'Growing', growingText(world));
+  const all = [others.join(', '), ...notesOn(world, pending)].join('; ');
   const atRestart = changesAtRestart(world);
-  const beyond = pending.filter((path) => !atRestart.includes(path));
+  const beyond = others.filter((path) => !atRestart.includes(path));
   if (beyond.length === 0)
     return claim('UpToDate', 'False', 'RestartRequired', `the next restart brings ${all}`);
   return claim('UpToDate', 'False', 'RecreateRequired', `waiting: ${all}; ${beyond.map(cureFor).join('; ')}`);
+}
+
+function growingText(world: RecordedWorld): string {
+  return isSuspended(world)
+    ? 'size: memory is added to the guest as soon as it goes on from its standby'
+    : 'size: memory is being added to the guest, which runs on';
 }
 
 function cureFor(path: string): string {
@@ -57,6 +64,7 @@ function notesOn(world: RecordedWorld, pending: readonly string[]): readonly str
     ...(pending.includes(EGRESS_FIELD)
       ? [`${EGRESS_FIELD} holds already, but for the proxy variables of the guest`]
       : []),
+    ...(growth.is === 'due' && pending.includes('size') ? [growingText(world)] : []),
     ...(growth.is === 'barred' && pending.includes('size') ? [`size waits, because ${growth.why}`] : []),
     ...idleNotes(world),
   ];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { InstanceSpec } from '../../../src/api/instance.ts';
 import type { InstanceStatus } from '../../../src/api/status.ts';
 import { eventsOf } from '../../../src/plan/events.ts';
 import { statusOf } from '../../../src/plan/status.ts';
@@ -101,6 +102,25 @@ describe('the memory of a guest that runs', () => {
     });
     expect(stepsOf(world)).toEqual([]);
     expect(conditionOf(world, 'UpToDate')).toMatch(/raised 32 times/);
+  });
+
+  test('that is raised in standby comes when the guest goes on, and no restart is spoken of', () => {
+    const run = aRun(ROOM);
+    const standby = { ...run, standby: { is: 'suspended', at: 1 } } as const;
+    const asleep = (spec: Partial<InstanceSpec>): World =>
+      standbyWorld({
+        desired: wanted({ ...ROOM, state: 'Standby', ...spec }),
+        record: aRecord({ image: pinned(), run: standby }),
+        standby: keptMemoryOf(run),
+      });
+    const raised = asleep({ memoryBytes: 1.5 * GIB });
+    expect(conditionOf(raised, 'UpToDate')).toMatch(/^False Growing: size: .* goes on from its standby$/);
+    expect(stepsOf(raised)).not.toContain('grow-memory');
+    const both = conditionOf(asleep({ memoryBytes: 1.5 * GIB, vcpus: 4 }), 'UpToDate');
+    expect(both).toMatch(/^False RestartRequired: the next restart brings vcpus; size: .* goes on/);
+    expect(conditionOf(asleep({ memoryBytes: GIB / 2 }), 'UpToDate')).toMatch(
+      /^False RestartRequired: .*size waits/,
+    );
   });
 
   test('of a large guest grows in steps of 2 GB', () => {
