@@ -30,7 +30,10 @@ export function openLook(eyes: Eyes): Look {
     const desired = await desiredOf(eyes.declarations, key, proposal, record);
     const base = { key, now: eyes.now(), desired, host, proposal } as const;
     const images = await seeImages(eyes, key, desired, record);
-    if (record === undefined) return { ...base, ...images, ...NOTHING };
+    if (record === undefined) {
+      const volumes = await seeVolumes(eyes, key, { desired });
+      return { ...base, ...images, ...NOTHING, volumes };
+    }
     const seen = await seeRecorded(eyes, { record, desired, host }, signal);
     const forks = isSource ? {} : await seeForks(eyes, record, (source) => look(source, signal, true));
     return { ...base, ...images, ...seen, ...forks };
@@ -66,7 +69,7 @@ async function seeRecorded(
   const paths = pathsFor(host.roots, identity.id);
   const [bytes, volumes, network, fields, machine] = await Promise.all([
     eyes.storage.overlayBytes(identity.id),
-    seeVolumes(eyes, record, recorded.desired),
+    seeVolumes(eyes, record.key, recorded),
     eyes.network.look(identity),
     readBootFields(paths),
     seeMachine(eyes, recorded, signal),

@@ -1,5 +1,5 @@
 import { volumeId, volumeKeyOf } from '../machine/ids.ts';
-import type { VolumeId, VolumeKey } from '../machine/ids.ts';
+import type { InstanceId, InstanceKey, VolumeId, VolumeKey } from '../machine/ids.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import { mountsApplied } from '../plan/volumes.ts';
 import type { VolumeSeen, VolumesSeen } from '../plan/volumes.ts';
@@ -12,32 +12,36 @@ type VolumeEyes = Pick<Eyes, 'volumes' | 'newId'> & {
   readonly declarations: Pick<Eyes['declarations'], 'volumes'>;
 };
 
-/** The volumes that the spec names, and those that the run has. */
+/** The volumes that the spec names, and those that the run has; of one that has no record yet, the former alone. */
 export async function seeVolumes(
   eyes: VolumeEyes,
-  record: InstanceRecord,
-  desired: Desired,
+  key: InstanceKey,
+  { record, desired }: { readonly record?: InstanceRecord; readonly desired: Desired },
 ): Promise<VolumesSeen> {
   const wanted = desired.is === 'wanted' ? desired.instance.spec.volumes : [];
   const mounts = [...wanted, ...mountsApplied(fieldsOfOpenRun(record) ?? {})];
   const names = [...new Set(mounts.map(({ volume }) => volume))];
   const seen = await Promise.all(
-    names.map(async (name) => [name, await seeVolume(eyes, record, name)] as const),
+    names.map(async (name) => [name, await seeVolume(eyes, { key, id: record?.identity.id }, name)] as const),
   );
   return Object.fromEntries(seen);
 }
 
-async function seeVolume(eyes: VolumeEyes, record: InstanceRecord, name: string): Promise<VolumeSeen> {
-  const key = volumeKeyOf(namespaceOf(record.key), name);
+type User = { readonly key: InstanceKey; readonly id: InstanceId | undefined };
+
+async function seeVolume(eyes: VolumeEyes, user: User, name: string): Promise<VolumeSeen> {
+  const key = volumeKeyOf(namespaceOf(user.key), name);
   const disk = await eyes.volumes.look(key);
   const layerBytes =
-    disk.state === 'ready' ? await eyes.volumes.layerBytes(record.identity.id, disk.id) : undefined;
+    disk.state === 'ready' && user.id !== undefined
+      ? await eyes.volumes.layerBytes(user.id, disk.id)
+      : undefined;
   // A disk that has yet to be made gets its name from here: the planner has no chance of its own.
   const id = disk.state === 'ready' ? disk.id : volumeId(eyes.newId());
   return {
     declared: declaredOf(eyes, key, id),
     disk,
-    users: eyes.volumes.usersOf(key, record.key),
+    users: eyes.volumes.usersOf(key, user.key),
     ...(layerBytes === undefined ? {} : { layerBytes }),
   };
 }
