@@ -5,6 +5,7 @@ import { orDiskFull } from '../host/disk-space.ts';
 import { ensureDirectory, removeTree, syncDirectory, writeAtomically } from '../host/files.ts';
 import { sourceText } from '../machine/volume.ts';
 import type { VolumeSource, VolumeWish } from '../machine/volume.ts';
+import { filledWithin } from './bounded-filling.ts';
 import { makeExt4 } from './ext4-disk.ts';
 import { handOver } from './make-once.ts';
 import { storedVolumeText } from './stored-volume.ts';
@@ -75,21 +76,28 @@ async function fillDisk(
   const room = `${dirname(path)}/room`;
   const files = `${room}/files`;
   await mkdir(room, { mode: 0o700 });
-  const content = await unpack(source, { files, bytes }, making);
+  const bounds = { bytes, signal: making.signal, tooLarge: () => tooSmall(source) };
+  const content = await filledWithin(files, bounds, (signal) =>
+    unpack(source, { files, bytes }, { ...making, signal }),
+  );
   making.tell('writing the disk');
   try {
     await makeExt4(path, bytes, { label: 'volume', from: files, signal: making.signal });
   } catch (error) {
     // The words of libext2fs, ext2_err.et.
     if (!/Could not allocate (block|inode)/.test(messageOf(error))) throw error;
-    throw new HypemanError(
-      'transient',
-      'VolumeTooSmall',
-      `the files of ${sourceText(source)} do not fit into the volume: make spec.size larger`,
-    );
+    throw tooSmall(source);
   }
   await removeTree(room);
   return content;
+}
+
+function tooSmall(source: VolumeSource): HypemanError {
+  return new HypemanError(
+    'transient',
+    'VolumeTooSmall',
+    `the files of ${sourceText(source)} do not fit into the volume: make spec.size larger`,
+  );
 }
 
 async function unpack(
