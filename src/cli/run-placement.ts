@@ -7,7 +7,7 @@ import { openHttp } from '../serve/http.ts';
 import { openMetrics } from '../serve/metrics.ts';
 import type { Metrics } from '../serve/metrics.ts';
 import { readCrd, readVolumeCrd } from '../sources/crd.ts';
-import { openClusterAccess } from '../sources/kubernetes/cluster-access.ts';
+import { openClusterAccess } from '../sources/kubernetes/open-cluster-access.ts';
 import type { ClusterPlace } from '../sources/kubernetes/cluster-access.ts';
 import { KeptAliveApi } from '../sources/kubernetes/kept-alive-api.ts';
 import { openPlacement, placeholderImage } from '../sources/kubernetes/placement/open-placement.ts';
@@ -31,7 +31,7 @@ export async function runPlacement(
 ): Promise<void> {
   const log = openLog(logLevel);
   const metrics = openMetrics(version);
-  const api = new KeptAliveApi(openClusterAccess(cluster), {
+  const api = new KeptAliveApi(await openClusterAccess(cluster), {
     onAnswer: (method, status) => {
       metrics.answered(method, status);
     },
@@ -47,6 +47,7 @@ export async function runPlacement(
     log,
   });
   stack.defer(() => placement.close());
+  metrics.placementIs(() => placement.figures());
   const state = { isStarted: false };
   const http = await openDoor(listen, metrics, state);
   stack.defer(() => http?.close());

@@ -3,6 +3,8 @@ import { openEgressMetrics } from './egress-metrics.ts';
 import type { AuditedEgress } from './egress-routes.ts';
 import { openInstanceMetrics } from './instance-metrics.ts';
 import type { InstanceMetrics } from './instance-metrics.ts';
+import { openPlacementMetrics } from './placement-metrics.ts';
+import type { PlacementFigures } from './placement-metrics.ts';
 import { openRequestMetrics } from './request-metrics.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 
@@ -19,6 +21,8 @@ export type Metrics = InstanceMetrics &
     queueWaited(seconds: number): void;
     workers(active: number): void;
     reconciled(result: ReconcileResult, seconds: number): void;
+    /** Placement's own figures are told, too; once. */
+    placementIs(read: () => PlacementFigures): void;
     /** The text exposition of Prometheus, and its content type. */
     text(): Promise<string>;
     readonly contentType: string;
@@ -53,6 +57,9 @@ export function openMetrics(version: string, egress?: AuditedEgress): Metrics {
   const proxied = egress === undefined ? undefined : openEgressMetrics(registers, egress);
   return {
     ...recorders,
+    placementIs: (read) => {
+      openPlacementMetrics(registers, read);
+    },
     text: async () => {
       await proxied?.refresh();
       return registry.metrics();

@@ -1,71 +1,22 @@
-import { createId } from '@paralleldrive/cuid2';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { openParser } from '../../../src/api/parser.ts';
 import { listOf, textAt, valueAt } from '../../../src/api/raw.ts';
-import { lateBells, openController } from '../../../src/controller.ts';
-import { inheritedDeclarations } from '../../../src/inherited-declarations.ts';
-import { openLog } from '../../../src/log.ts';
-import { instanceId } from '../../../src/machine/ids.ts';
 import { openMetrics } from '../../../src/serve/metrics.ts';
-import { readCrd } from '../../../src/sources/crd.ts';
-import { openDirectorySource } from '../../../src/sources/directory/open-directory-source.ts';
-import { openFakeWorkshops } from '../../support/fake-workshops.ts';
-import { scriptedEgress } from '../../support/scripted-egress.ts';
+import { openMeasuredController } from '../../support/measured-controller.ts';
 
 const OVERLAY = new URL('../../../manifests/overlays/prometheus/', import.meta.url);
 
-const WEB = `apiVersion: hypeman.dev/v1alpha1
-kind: Instance
-metadata: { name: web }
-spec: { image: docker.io/library/nginx:1.29 }
-`;
-
-/** The labels of each metric that the controller exposes, by the names that may be asked for. */
+/** The labels of each metric that a controller or placement exposes, by the names that may be asked for. */
 let exposed: ReadonlyMap<string, ReadonlySet<string>>;
-let base: string;
 
 beforeAll(async () => {
-  base = await mkdtemp(`${tmpdir()}/hm-dashboard-`);
-  exposed = metricsIn(await scrapeOfRunningController());
+  const controller = await openMeasuredController();
+  const placement = openMetrics('1');
+  placement.placementIs(() => ({ isAtWork: true, unplaced: 0, nodes: { alive: 1 } }));
+  exposed = metricsIn(`${await controller.metrics.text()}${await placement.text()}`);
+  await controller.close();
 });
-afterAll(async () => {
-  await rm(base, { recursive: true });
-});
-
-/** An instance that runs, a proxy that decided, and an API server that answered. */
-async function scrapeOfRunningController(): Promise<string> {
-  const roots = { state: `${base}/state`, run: `${base}/run` };
-  const watch = `${base}/instances`;
-  await mkdir(watch);
-  await writeFile(`${watch}/web.yaml`, WEB);
-  const log = openLog('silent');
-  const parser = openParser(await readCrd());
-  const source = await openDirectorySource({ directories: [watch], roots, parser, log, pruneAll: false });
-  const ring = lateBells();
-  const workshops = await openFakeWorkshops({ roots, nodeName: 'n', onChange: ring.bells.instance });
-  const proxy = scriptedEgress({ idweb: 'default/web' });
-  const metrics = openMetrics('1', proxy.egress);
-  metrics.instancesAre(() => source.keys().flatMap((key) => source.lastStatus(key) ?? []));
-  metrics.answered('GET', 200);
-  proxy.decide({ verdict: 'failed', reason: 'UpstreamCertificate' });
-  proxy.decide();
-  const settings = { concurrency: 1, metrics, newId: () => instanceId(createId()) };
-  const controller = openController(
-    { workshops, ...inheritedDeclarations(source, workshops.storage), ring },
-    settings,
-    log,
-  );
-  await controller.start();
-  await controller.settled();
-  const text = await metrics.text();
-  await controller.close(1_000);
-  await workshops.close();
-  await source.close();
-  return text;
-}
 
 function metricsIn(text: string): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
@@ -88,7 +39,7 @@ type Asked = { readonly metric: string; readonly labels: readonly string[] };
 function askedIn(expression: string): readonly Asked[] {
   const groupings = expression.matchAll(/\bby \((?<labels>[^)]*)\)/g);
   const grouped = [...groupings].flatMap(({ groups }) => (groups?.labels ?? '').split(/,\s*/));
-  const plain = expression.replaceAll(/\bby \([^)]*\)|\[[^\]]*\]/g, '');
+  const plain = expression.replaceAll(/\bor\b|\bby \([^)]*\)|\[[^\]]*\]/g, '');
   // A name that is followed by a bracket is a function's.
   const metrics = plain.matchAll(/(?<metric>[a-z_]+)(?:\{(?<matchers>[^}]*)\}|\b(?!\s*\())/g);
   return [...metrics].map(({ groups: { metric = '', matchers = '' } = {} }) => ({

@@ -32,6 +32,8 @@ export type Placement = {
   start(): Promise<void>;
   /** Whether this one is at work, and not another. */
   isAtWork(): boolean;
+  /** What it sees now: cheap enough to be asked at each scrape. */
+  figures(): ReturnType<PlacementSights['counts']> & { readonly isAtWork: boolean };
   close(): Promise<void>;
 };
 
@@ -77,6 +79,7 @@ export function openPlacement(api: ApiServer, options: PlacementOptions): Placem
       lease.start();
     },
     isAtWork: () => lease.isHeld(),
+    figures: () => ({ ...sights.counts(now()), isAtWork: lease.isHeld() }),
     close: async () => {
       watches.close();
       await lease.close();

@@ -126,6 +126,25 @@ export class PlacementSights {
     return standingOf(this.#nodes.get(node), this.#agents.get(node), now);
   }
 
+  /** How many Instances no node has, and nodes by their standing; those that never had an agent are left out. */
+  counts(now: number): { readonly unplaced: number; readonly nodes: Readonly<Record<string, number>> } {
+    const unplaced = [...this.#instances.values()].filter(
+      ({ holder, isBeingDeleted }) => holder === undefined && !isBeingDeleted,
+    ).length;
+    const nodes: Record<string, number> = {
+      alive: 0,
+      silent: 0,
+      unreachable: 0,
+      'out-of-service': 0,
+      gone: 0,
+    };
+    for (const name of this.#agents.keys()) {
+      const standing = this.standing(name, now);
+      nodes[standing] = (nodes[standing] ?? 0) + 1;
+    }
+    return { unplaced, nodes };
+  }
+
   /** Whether a node has an Instance. */
   isHolder(node: string): boolean {
     return [...this.#instances.values()].some(({ holder }) => holder === node);
