@@ -56,6 +56,9 @@ export function mediationChains({ subnet, gateway, resolvers }: Policy): readonl
     {
       name: 'direct',
       lines: [
+        // What goes direct is other ports, and an answer to ping: a tunnel has every port in it.
+        'meta l4proto != { tcp, udp, icmp } goto refused',
+        'icmp type != echo-request ct state new goto refused',
         'meta l4proto { tcp, udp } ct original proto-dst @proxys_ports goto refused',
         // The address behind anybody's DNAT, not the one that the guest wrote.
         `ct reply ip saddr { ${NOT_PUBLIC.join(', ')} } goto refused`,

@@ -98,6 +98,36 @@ test.each([1, 2, 4, 41, 47, 50, 51, 89, 94, 112, 132, 136, 253])(
   },
 );
 
+test.each([2, 4, 41, 47, 50, 51, 89, 94, 112, 132, 136, 253])(
+  'IP protocol %i, in which a tunnel could have every port, goes nowhere in mode http_https_only either',
+  async (protocol) => {
+    const mark = hexOf(`direct-${protocol}-`);
+    const payload = Buffer.from(`0800000000010001${mark}`, 'hex');
+    expect(await leaves([packet(ENDS, protocol, payload)], mark)).toBe(false);
+  },
+);
+
+test.each([
+  ['an echo request', 8, true],
+  ['a redirect', 5, false],
+  ['a timestamp request', 13, false],
+  ['an address mask request', 17, false],
+])('of ICMP, %s (type %i) leaves in mode http_https_only: %s', async (_what, type, isLeaving) => {
+  const mark = hexOf(`icmp-${type}-`);
+  expect(await leaves([packet(ENDS, 1, icmpOf(type, mark))], mark)).toBe(isLeaving);
+});
+
+/** With its checksum (RFC 1071), without which conntrack takes no notice of it. */
+function icmpOf(type: number, mark: string): Buffer {
+  const text = `${type.toString(16).padStart(2, '0')}00000000010001${mark}`;
+  const message = Buffer.from(text.length % 4 === 0 ? text : `${text}00`, 'hex');
+  let sum = 0;
+  for (let at = 0; at < message.length; at += 2) sum += message.readUInt16BE(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  message.writeUInt16BE(0xffff - sum, 2);
+  return message;
+}
+
 test("another guest's address brings nobody to a listener", async () => {
   const { segment, mark } = syn(443);
   await network.guardTap(OTHER, { mode: 'all', ports: portsFrom(21_001) });
