@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os';
 import { startControlPlane } from '../support/cluster-control-plane.ts';
 import { installCrd, must } from '../support/cluster-stage.ts';
+import { makeAccount } from './cluster/account.ts';
 import { buildAgent, startAgent } from './cluster/agents.ts';
 import { runBare } from './cluster/bare.ts';
 import { burst } from './cluster/burst.ts';
@@ -33,7 +34,8 @@ export async function benchCluster(say: (text: string) => void, size = SIZE): Pr
     told(`bare client: ${size} instances`);
     const bare = await runBare(kubeconfig, 'bare', namesFor('bare', size));
     const program = await buildAgent();
-    for (const node of NODES) agents.push(await startAgent(program, kubeconfig, node));
+    const account = await makeAccount(plane, 'rotated');
+    for (const node of NODES) agents.push(await startAgent(program, account, node));
     const names = namesFor('fleet', size);
     const stand: Stand = { plane, agents, names, path: instancesIn('fleet'), nodes: NODES, say: told };
     const aims: Figure[] = [];

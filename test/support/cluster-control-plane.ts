@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../../src/host/exec.ts';
-import { openClusterAccess } from '../../src/sources/kubernetes/cluster-access.ts';
+import { openClusterAccess } from '../../src/sources/kubernetes/open-cluster-access.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
 import { KeptAliveApi } from '../../src/sources/kubernetes/kept-alive-api.ts';
 import { kubeconfigText, makeCertificates } from './cluster-certificates.ts';
@@ -99,7 +99,9 @@ export async function startControlPlane({
   }
 
   await start('etcd', etcdFlags(directory, etcdUrl, peerPort));
-  const admin = new KeptAliveApi(openClusterAccess({ is: 'kubeconfig', path: await kubeconfig('admin') }));
+  const admin = new KeptAliveApi(
+    await openClusterAccess({ is: 'kubeconfig', path: await kubeconfig('admin') }),
+  );
   await startApiServer();
   const managerConfig = await kubeconfig('controller-manager');
   await start('kube-controller-manager', managerFlags(directory, managerConfig, managerPort));
@@ -128,7 +130,7 @@ export async function startControlPlane({
     startCrdServer: async () => {
       await start(CRD_SERVER, crdServerFlags(directory, etcdUrl, await kubeconfig('admin'), crdPort));
       const path = await kubeconfig('admin', crdPort);
-      const api = new KeptAliveApi(openClusterAccess({ is: 'kubeconfig', path }));
+      const api = new KeptAliveApi(await openClusterAccess({ is: 'kubeconfig', path }));
       await until(CRD_SERVER, directory, () => isReady(api));
       return api;
     },

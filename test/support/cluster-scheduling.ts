@@ -6,7 +6,7 @@ import { openParser } from '../../src/api/parser.ts';
 import { listOf, textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
-import { openClusterAccess } from '../../src/sources/kubernetes/cluster-access.ts';
+import { openClusterAccess } from '../../src/sources/kubernetes/open-cluster-access.ts';
 import { KeptAliveApi } from '../../src/sources/kubernetes/kept-alive-api.ts';
 import { openPlacement } from '../../src/sources/kubernetes/placement/open-placement.ts';
 import { AGENT_LEASES } from '../../src/sources/kubernetes/placement/placeholder-words.ts';
@@ -154,7 +154,7 @@ export async function openWorker(plane: ControlPlane, options: WorkerOptions = {
   const lines: string[] = [];
   const answers = new Map<string, number>();
   const path = await plane.kubeconfig(options.user ?? 'admin', options.port);
-  const real = new KeptAliveApi(openClusterAccess({ is: 'kubeconfig', path }), {
+  const real = new KeptAliveApi(await openClusterAccess({ is: 'kubeconfig', path }), {
     onAnswer: (method, status) => {
       const name = `${method} ${status}`;
       answers.set(name, (answers.get(name) ?? 0) + 1);

@@ -6,14 +6,19 @@ import type { Logger } from '../../log.ts';
 import { nameOf, namespaceOf } from '../../machine/ids.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
-import type { Answer, ApiServer } from './api-server.ts';
+import type { Answer } from './api-server.ts';
 import { Errands } from './errands.ts';
 import { microTime } from './micro-time.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
+import { pause } from './pause.ts';
+import type { ServerTurns } from './server-turns.ts';
+
+type EventType = InstanceEvent['type'];
+type Subject = Pick<KubernetesObject, 'key' | 'uid'>;
 
 /** One event of one Instance, however often it happened. */
 type Series = {
-  readonly object: KubernetesObject;
+  readonly object: Subject;
   readonly event: InstanceEvent;
   readonly name: string;
   count: number;
@@ -23,6 +28,9 @@ type Series = {
   timer?: NodeJS.Timeout;
 };
 
+/** By the series' name. */
+type Unwritten = Map<string, Series>;
+
 // events.k8s.io/v1 refuses a longer note.
 const MAX_NOTE = 1_000;
 /** Events are forgotten by the server after an hour (--event-ttl): there is nothing to count on to then. */
@@ -30,9 +38,13 @@ const KEPT_MS = 3_600_000;
 const MAX_SERIES = 2_000;
 /** How often a count is brought up to date. */
 const COUNT_MS = 10_000;
+/** What went as it should, and waits for its turn behind statuses: beyond this the oldest are not told. */
+const MAX_CALM = 1_000;
+/** How long the end waits for those. */
+const CLOSE_MS = 2_000;
 
 export type EventWriterParts = {
-  readonly api: ApiServer;
+  readonly turns: ServerTurns;
   readonly log: Logger;
   readonly nodeName: string;
   readonly countMs?: number;
@@ -45,16 +57,12 @@ export type EventWriterParts = {
 export class EventWriter {
   readonly #parts: EventWriterParts;
   readonly #series = new Map<string, Series>();
-  /** By the series' name. */
-  readonly #unwritten = new Map<string, Series>();
-  readonly #writes: Errands<string>;
+  readonly #unwritten: Readonly<Record<EventType, Unwritten>> = { Normal: new Map(), Warning: new Map() };
+  readonly #writes: Readonly<Record<EventType, Errands<string>>>;
 
   constructor(parts: EventWriterParts) {
     this.#parts = parts;
-    this.#writes = new Errands(
-      (name) => this.#write(name),
-      () => undefined,
-    );
+    this.#writes = { Normal: this.#writesOf('Normal'), Warning: this.#writesOf('Warning') };
   }
 
   record(object: KubernetesObject, events: readonly InstanceEvent[]): void {
@@ -77,8 +85,16 @@ export class EventWriter {
       this.#due(series);
     }
     this.#series.clear();
-    await this.#writes.quiet();
-    this.#writes.close();
+    const { Normal: calm, Warning: warnings } = this.#writes;
+    await Promise.all([warnings.quiet(), Promise.race([calm.quiet(), pause(CLOSE_MS)])]);
+    for (const writes of [calm, warnings]) writes.close();
+  }
+
+  #writesOf(type: EventType): Errands<string> {
+    return new Errands(
+      (name) => this.#write(type, name),
+      () => undefined,
+    );
   }
 
   #record(object: KubernetesObject, event: InstanceEvent): void {
@@ -101,20 +117,29 @@ export class EventWriter {
     if (this.#series.size >= MAX_SERIES && oldest !== undefined) this.#series.delete(oldest);
     const digest = createHash('sha256').update(`${id}${event.at}`).digest('hex').slice(0, 16);
     const name = `${nameOf(object.key)}.${digest}`;
-    const series: Series = { object, event, name, count: 1, lastAt: event.at, written: 0 };
+    // Nothing else of the object is kept: its spec holds values.
+    const subject: Subject = { key: object.key, uid: object.uid };
+    const series: Series = { object: subject, event, name, count: 1, lastAt: event.at, written: 0 };
     this.#series.set(id, series);
     this.#due(series);
   }
 
   #due(series: Series): void {
-    this.#unwritten.set(series.name, series);
-    this.#writes.add(series.name);
+    const { name, event } = series;
+    const unwritten = this.#unwritten[event.type];
+    unwritten.set(name, series);
+    const [oldest] = unwritten.values();
+    if (event.type === 'Normal' && unwritten.size > MAX_CALM && oldest !== undefined) {
+      unwritten.delete(oldest.name);
+      this.#dropped(oldest, 'too many wait for their turn');
+    }
+    this.#writes[event.type].add(name);
   }
 
-  async #write(name: string): Promise<'done'> {
-    const series = this.#unwritten.get(name);
+  async #write(type: EventType, name: string): Promise<'done'> {
+    const series = this.#unwritten[type].get(name);
     if (series === undefined) return 'done';
-    this.#unwritten.delete(name);
+    this.#unwritten[type].delete(name);
     try {
       const answer = await this.#send(series);
       if (!isSuccess(answer)) this.#dropped(series, sentenceOf(answer));
@@ -125,8 +150,9 @@ export class EventWriter {
   }
 
   async #send(series: Series): Promise<Answer> {
-    const { api } = this.#parts;
-    const { object, name, count } = series;
+    const { object, event, name, count } = series;
+    // A Warning need not wait for what went as it should.
+    const api = this.#parts.turns.for(event.type === 'Warning' ? 'status' : 'event');
     const path = `/apis/events.k8s.io/v1/namespaces/${namespaceOf(object.key)}/events`;
     const isFirst = series.written === 0;
     series.written = count;

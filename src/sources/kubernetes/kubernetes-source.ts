@@ -23,6 +23,7 @@ import { PlaceholderWatch } from './tenure/placeholder-watch.ts';
 import type { PodPlace } from './tenure/placeholder-watch.ts';
 import { ReportedStatuses } from './reported-statuses.ts';
 import type { SecretStore } from './secret-store.ts';
+import { ServerTurns } from './server-turns.ts';
 import { evictionIn, statusLeft, statusUnder } from './tenure/tenure-words.ts';
 import { Tenures } from './tenure/tenures.ts';
 
@@ -67,10 +68,11 @@ export class KubernetesSource implements Source {
     this.#nodeName = parts.nodeName;
     this.#lease = parts.lease;
     this.#onPass = parts.onPass ?? (() => undefined);
-    const statuses = new ReportedStatuses(parts.api);
+    const turns = new ServerTurns(parts.api);
+    const statuses = new ReportedStatuses(turns.for('status'));
     this.#reports = new PacedReports({
       statuses,
-      events: new EventWriter(parts),
+      events: new EventWriter({ ...parts, turns }),
       onWritten: (object) => {
         this.#unwritten.delete(object.key);
         this.#watch.see(object);
@@ -100,6 +102,7 @@ export class KubernetesSource implements Source {
     this.#tenures = this.#tenuresFrom(parts);
     this.#watch = new InstanceWatch({
       ...parts,
+      api: turns.for('claim'),
       podFor: (object) => this.#pods.boundFor(object)?.sight.uid,
       isDisturbed: (object) => statuses.isDisturbed(object),
       onReturn: () => {
@@ -181,12 +184,14 @@ export class KubernetesSource implements Source {
     if (known?.isClaimed !== true) return;
     const before = this.#reports.last(known.object);
     const now = Date.now();
-    const told = statusUnder(this.#tenures.of(known, status), status, before, {
-      nodeName: this.#nodeName,
-      now,
-    });
+    const tenure = this.#tenures.of(known, status);
+    const told = statusUnder(tenure, status, before, { nodeName: this.#nodeName, now });
     this.#unwritten.add(key);
-    await this.#reports.report(known.object, told, [...evictionIn(told, before, now), ...events]);
+    // What follows lets go of the placeholder Pod of one that is not to run.
+    const mustStand = tenure.is !== 'placed';
+    await this.#reports.report(known.object, told, [...evictionIn(told, before, now), ...events], {
+      mustStand,
+    });
     this.#unwritten.delete(key);
     this.#tenures.reported(known, status, before);
     this.#onPass(key);
@@ -212,7 +217,8 @@ export class KubernetesSource implements Source {
     if (tenure.is !== 'leaving') return false;
     const last = this.#reports.last(object);
     const from = { nodeName: this.#nodeName, now: Date.now() };
-    if (last !== undefined) await this.#reports.report(object, statusLeft(last, tenure, from), []);
+    if (last !== undefined)
+      await this.#reports.report(object, statusLeft(last, tenure, from), [], { mustStand: true });
     await this.#watch.letLeave(this.#watch.known.of(object.key) ?? known);
     return true;
   }

@@ -2,7 +2,7 @@ import type { Parser } from '../../api/parser.ts';
 import type { Logger } from '../../log.ts';
 import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
 import type { ApiServer } from './api-server.ts';
-import { openClusterAccess } from './cluster-access.ts';
+import { openClusterAccess } from './open-cluster-access.ts';
 import type { ClusterPlace } from './cluster-access.ts';
 import type { HostInstance } from './held-kind.ts';
 import { KeptAliveApi } from './kept-alive-api.ts';
@@ -41,13 +41,13 @@ export type KubernetesSourceOptions = {
  * The Instances of one node in a cluster: see the README beside this. Throws `invalid` when the configuration
  * is no good; a server that cannot be reached is waited for in `start`.
  */
-export function openKubernetesSource(options: KubernetesSourceOptions): Promise<KubernetesSource> {
+export async function openKubernetesSource(options: KubernetesSourceOptions): Promise<KubernetesSource> {
   const { cluster, parser, onAnswer, answerMs, timing, openSecrets, presence } = options;
-  const api = new KeptAliveApi(openClusterAccess(cluster), {
+  const api = new KeptAliveApi(await openClusterAccess(cluster), {
     ...(onAnswer === undefined ? {} : { onAnswer }),
     ...(answerMs === undefined ? {} : { answerMs }),
   });
-  const source = new KubernetesSource({
+  return new KubernetesSource({
     ...options,
     api,
     ...(presence === undefined ? {} : { lease: new NodeLease({ ...options, ...presence, api }) }),
@@ -55,5 +55,4 @@ export function openKubernetesSource(options: KubernetesSourceOptions): Promise<
       openSecrets?.(api, onChange) ??
       new WatchedSecrets({ api, parser, onChange, ...(timing === undefined ? {} : { timing }) }),
   });
-  return Promise.resolve(source);
 }

@@ -32,13 +32,16 @@ const PASSING_MS = 500;
  * are written when they are at rest. A start alone never comes near it.
  */
 const PASSING: Rate = { perSecond: 1, atOnce: 5 };
+/** Passes that may stand by until their status is written; the work of the others goes on meanwhile. */
+const MAX_STANDING_BY = 4;
 /** A burst of steps that nobody could watch is told by its last ones. */
 const MAX_NORMAL = 3;
 
 /**
  * Writes what passes report. A status on its way to another (Reconciling) may be overtaken by the next within
  * half a second: a start takes three writes and not one for each step. Of all Instances, a few of these are
- * written in a second, the first of one among them; one at rest is written at once.
+ * written in a second, the first of one among them; one at rest is written at once, or, while many are, in its
+ * turn, and tried again until it is.
  */
 export class PacedReports {
   readonly #parts: PacedReportsParts;
@@ -48,6 +51,7 @@ export class PacedReports {
   readonly #passing = new Set<InstanceKey>();
   readonly #late: Errands<InstanceKey>;
   readonly #rate: PassingRate;
+  #standingBy = 0;
   #isClosed = false;
 
   constructor(parts: PacedReportsParts) {
@@ -64,18 +68,24 @@ export class PacedReports {
     return pending?.object.uid === object.uid ? pending.status : this.#parts.statuses.last(object);
   }
 
-  /** Throws what the write throws when the status is to be written at once. */
+  /**
+   * Throws what the write throws when it is waited for. `mustStand`: one at rest is on the server when this
+   * resolves, for what is done next gives something up.
+   */
   async report(
     object: KubernetesObject,
     status: InstanceStatus,
     events: readonly InstanceEvent[],
+    { mustStand = false }: { readonly mustStand?: boolean } = {},
   ): Promise<void> {
     const { key } = object;
     const isFirst = this.#parts.statuses.last(object) === undefined;
     const overtaken = this.#pending.get(key);
     this.#pending.set(key, { object, status, events: told([...(overtaken?.events ?? []), ...events]) });
-    if (!isPassing(status) || (isFirst && this.#rate.take())) await this.#write(key);
-    else void this.#writeLate(key);
+    const isDue = !isPassing(status) || (isFirst && this.#rate.take());
+    if (!isDue) void this.#writeLate(key);
+    else if (mustStand || this.#standingBy < MAX_STANDING_BY) await this.#standBy(key);
+    else this.#late.add(key);
   }
 
   forget(key: InstanceKey): void {
@@ -89,6 +99,15 @@ export class PacedReports {
     this.#late.close();
     await Promise.allSettled([...this.#pending.keys()].map((key) => this.#write(key)));
     await this.#parts.events.close();
+  }
+
+  async #standBy(key: InstanceKey): Promise<void> {
+    this.#standingBy += 1;
+    try {
+      await this.#write(key);
+    } finally {
+      this.#standingBy -= 1;
+    }
   }
 
   async #writeLate(key: InstanceKey): Promise<void> {

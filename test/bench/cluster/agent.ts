@@ -1,20 +1,29 @@
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { openLog } from '../../../src/log.ts';
 import { openFakeNode, startFakeAgent } from '../../support/cluster-agent.ts';
 import type { FakeNode } from '../../support/cluster-agent.ts';
 import { fakeEgress } from '../../support/fake-workshops.ts';
 import type { AgentFigures } from './agents.ts';
 
-/** A process that is the agent of one node: `node agent.ts KUBECONFIG NODE`. Asked over IPC for its figures. */
-const [kubeconfig = '', nodeName = ''] = process.argv.slice(2);
+// As main.ts does: what is judged is the published program's memory.
+setFlagsFromString('--max-semi-space-size=4');
+setFlagsFromString('--semi-space-growth-factor=1');
+
+/** A process that is the agent of one node, as in a Pod: `node agent.ts ACCOUNT NODE`. Asked over IPC for its figures. */
+const [account = '', nodeName = ''] = process.argv.slice(2);
 const actedAt = new Map<string, number>();
 const rotatedAt = new Map<string, number>();
 const now = (): number => performance.timeOrigin + performance.now();
 
 // Guests are given a certificate to trust: any will do.
-const authority = await readFile(`${dirname(kubeconfig)}/ca.crt`, 'utf8');
+const authority = await readFile(`${account}/ca.crt`, 'utf8');
 const node = timed(await openFakeNode());
-const agent = await startFakeAgent({ kubeconfig: () => Promise.resolve(kubeconfig) }, node, { nodeName });
+const agent = await startFakeAgent({ kubeconfig: () => Promise.resolve('') }, node, {
+  nodeName,
+  cluster: { is: 'in-cluster', directory: account },
+  log: openLog('silent'),
+});
 let mostRss = 0;
 const sampling = setInterval(() => {
   mostRss = Math.max(mostRss, process.memoryUsage.rss());

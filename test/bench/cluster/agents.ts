@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cp } from 'node:fs/promises';
 import { commandOutput } from '../../../src/host/exec.ts';
+import type { Account } from './account.ts';
 
 /** What an agent's process says of itself. Times are milliseconds since the epoch, with fractions. */
 export type AgentFigures = {
@@ -40,9 +41,12 @@ export async function buildAgent(): Promise<string> {
   return `${BUILT}/test/bench/cluster/agent.js`;
 }
 
-/** A real process for each node: memory is judged for each. */
-export async function startAgent(program: string, kubeconfig: string, nodeName: string): Promise<Agent> {
-  const child = fork(program, [kubeconfig, nodeName], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+/** A real process for each node, with what the kubelet gives to a container: memory is judged for each. */
+export async function startAgent(program: string, account: Account, nodeName: string): Promise<Agent> {
+  const child = fork(program, [account.directory, nodeName], {
+    env: { ...process.env, ...account.env },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   await heard(child);
   return {
     nodeName,

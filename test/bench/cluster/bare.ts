@@ -1,4 +1,4 @@
-import { openClusterAccess } from '../../../src/sources/kubernetes/cluster-access.ts';
+import { openClusterAccess } from '../../../src/sources/kubernetes/open-cluster-access.ts';
 import { KeptAliveApi } from '../../../src/sources/kubernetes/kept-alive-api.ts';
 import { createInstance, forEach, insist, instancesIn } from './fleet.ts';
 
@@ -16,7 +16,7 @@ export async function runBare(
   namespace: string,
   names: readonly string[],
 ): Promise<Bare> {
-  const api = new KeptAliveApi(openClusterAccess({ is: 'kubeconfig', path: kubeconfig }));
+  const api = new KeptAliveApi(await openClusterAccess({ is: 'kubeconfig', path: kubeconfig }));
   const path = instancesIn(namespace);
   const createdAt = new Map<string, number>();
   const restAt = new Map<string, number>();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listOf, textAt, valueAt } from '../../../src/api/raw.ts';
 import type { Mapping } from '../../../src/api/raw.ts';
 import { isSuccess } from '../../../src/sources/kubernetes/api-server.ts';
-import type { ApiServer } from '../../../src/sources/kubernetes/api-server.ts';
+import type { ApiRequest, ApiServer } from '../../../src/sources/kubernetes/api-server.ts';
 
 /** Instances of one namespace. */
 export function instancesIn(namespace: string): string {
@@ -10,6 +10,8 @@ export function instancesIn(namespace: string): string {
 }
 
 const AT_ONCE = 32;
+/** Of a request that was given up and taken all the same. */
+const ALREADY_THERE = 409;
 
 export const now = (): number => performance.timeOrigin + performance.now();
 
@@ -28,11 +30,15 @@ export async function forEach<T>(
 }
 
 /** As a user with patience asks: again until the server takes it. */
-export async function insist(api: ApiServer, request: Parameters<ApiServer['ask']>[0]): Promise<Mapping> {
+export async function insist(
+  api: ApiServer,
+  request: ApiRequest,
+  alsoGood: readonly number[] = [],
+): Promise<Mapping> {
   for (;;) {
     try {
       const answer = await api.ask(request);
-      if (isSuccess(answer)) return answer.body;
+      if (isSuccess(answer) || alsoGood.includes(answer.status)) return answer.body;
       if (answer.status < 500 && answer.status !== 429) throw new Error(JSON.stringify(answer.body));
     } catch (error) {
       if (!(error instanceof Error) || !('reason' in error)) throw error;
@@ -48,7 +54,7 @@ export async function createInstance(
   spec: Mapping,
 ): Promise<void> {
   const body = { apiVersion: 'hypeman.dev/v1alpha1', kind: 'Instance', metadata: { name }, spec };
-  await insist(api, { method: 'POST', path, body });
+  await insist(api, { method: 'POST', path, body }, [ALREADY_THERE]);
 }
 
 /** The generation that the edit made. */

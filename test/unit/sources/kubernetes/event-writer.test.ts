@@ -4,6 +4,7 @@ import { textAt, valueAt } from '../../../../src/api/raw.ts';
 import type { InstanceEvent } from '../../../../src/api/reported.ts';
 import type { ApiRequest, ApiServer } from '../../../../src/sources/kubernetes/api-server.ts';
 import { EventWriter } from '../../../../src/sources/kubernetes/event-writer.ts';
+import { ServerTurns } from '../../../../src/sources/kubernetes/server-turns.ts';
 import { object } from '../../../support/scripted-collection.ts';
 
 const WEB = object('web', 1);
@@ -28,7 +29,12 @@ function stage(status = 201): { events: EventWriter; said: string[] } {
   };
   return {
     said,
-    events: new EventWriter({ api, log: pino({ level: 'silent' }), nodeName: 'a', countMs: 20 }),
+    events: new EventWriter({
+      turns: new ServerTurns(api),
+      log: pino({ level: 'silent' }),
+      nodeName: 'a',
+      countMs: 20,
+    }),
   };
 }
 
@@ -47,6 +53,35 @@ describe('events', () => {
     events.record(WEB, [event('exit 1'), event('exit 1')]);
     await events.close();
     expect(said).toEqual(['POST exit 1', 'PATCH 2']);
+  });
+
+  test('a Warning goes ahead of what went as it should, and is not among what is left out', async () => {
+    const { events, said } = stage();
+    const calm = Array.from({ length: 1_100 }, (_, at): InstanceEvent => ({
+      ...{ type: 'Normal', reason: 'Started', message: `start ${at}`, at },
+    }));
+    events.record(WEB, [event('before'), ...calm, event('after')]);
+    await expect.poll(() => said).toContain('POST after');
+    expect(said).toContain('POST before');
+    expect(said.length).toBeLessThan(20);
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('POST start 1099');
+    await events.close();
+    expect(said).toContain('POST start 0');
+    expect(said).not.toContain('POST start 50');
+    expect(said.length).toBeLessThan(1_050);
+  });
+
+  test('the end waits for Warnings, and not for long for what went as it should', async () => {
+    const { events, said } = stage();
+    const calm = Array.from({ length: 1_000 }, (_, at): InstanceEvent => ({
+      ...{ type: 'Normal', reason: 'Started', message: `start ${at}`, at },
+    }));
+    events.record(WEB, [...calm, event('last')]);
+    const before = performance.now();
+    await events.close();
+    expect(performance.now() - before).toBeLessThan(4_000);
+    expect(said).toContain('POST last');
+    expect(said.length).toBeLessThan(1_000);
   });
 
   test('after an hour the server has forgotten it: another begins', async () => {

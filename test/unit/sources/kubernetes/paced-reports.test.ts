@@ -5,6 +5,7 @@ import type { InstanceEvent } from '../../../../src/api/reported.ts';
 import type { InstanceStatus } from '../../../../src/api/status.ts';
 import type { ApiRequest, ApiServer } from '../../../../src/sources/kubernetes/api-server.ts';
 import { EventWriter } from '../../../../src/sources/kubernetes/event-writer.ts';
+import { ServerTurns } from '../../../../src/sources/kubernetes/server-turns.ts';
 import { PacedReports } from '../../../../src/sources/kubernetes/paced-reports.ts';
 import type { Rate } from '../../../../src/sources/kubernetes/passing-rate.ts';
 import { ReportedStatuses } from '../../../../src/sources/kubernetes/reported-statuses.ts';
@@ -64,7 +65,7 @@ function stage(rate?: Rate): Stage {
   };
   const reports = new PacedReports({
     statuses: new ReportedStatuses(api),
-    events: new EventWriter({ api, log: pino({ level: 'silent' }), nodeName: 'a' }),
+    events: new EventWriter({ turns: new ServerTurns(api), log: pino({ level: 'silent' }), nodeName: 'a' }),
     onWritten: () => undefined,
     onTrouble: (key) => trouble.push(key),
     passingMs: 40,
@@ -178,6 +179,38 @@ describe('reports at their pace', () => {
     refuse(1);
     await reports.report(WEB, passing('second'), []);
     await expect.poll(() => written, { timeout: 5_000 }).toEqual(['first', 'second']);
+    expect(trouble).toEqual(['n/web']);
+    await reports.close();
+  });
+
+  test('of many at rest a few passes stand by, the others go on, and each status is written', async () => {
+    const { reports, written } = stage();
+    const all = Array.from({ length: 40 }, (_, index) => object(`web-${index}`, 1));
+    const told = all.map((one) => reports.report(one, atRest(`runs ${one.key}`), []));
+    await Promise.all(told.slice(4));
+    expect(written).toEqual([]);
+    await expect.poll(() => new Set(written)).toEqual(new Set(all.map(({ key }) => `runs ${key}`)));
+    await reports.close();
+    expect(written).toHaveLength(40);
+  });
+
+  test('one that must stand is on the server when its report resolves, among however many', async () => {
+    const { reports, written } = stage();
+    for (let index = 0; index < 40; index += 1)
+      void reports.report(object(`web-${index}`, 1), atRest('runs'), []);
+    await reports.report(WEB, atRest('left the node'), [], { mustStand: true });
+    expect(written).toContain('left the node');
+    await reports.close();
+  });
+
+  test('one at rest that goes in its turn and is refused is tried again until it stands', async () => {
+    const { reports, written, trouble, refuse } = stage();
+    const others = Array.from({ length: 4 }, (_, index) => object(`web-${index}`, 1));
+    const told = Promise.allSettled(others.map((one) => reports.report(one, atRest('runs'), [])));
+    refuse(5);
+    await reports.report(WEB, atRest('the last word'), []);
+    await told;
+    await expect.poll(() => written, { timeout: 5_000 }).toContain('the last word');
     expect(trouble).toEqual(['n/web']);
     await reports.close();
   });
