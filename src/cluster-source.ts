@@ -1,12 +1,17 @@
 import type { RunOptions } from './cli/run-options.ts';
 import type { Parser } from './api/parser.ts';
 import type { Logger } from './log.ts';
+import { statIfThere } from './host/files.ts';
+import { readMachineUuid } from './host/machine-uuid.ts';
 import type { InstanceKey } from './machine/ids.ts';
+import type { Roots } from './machine/paths.ts';
 import { openPodCgroups } from './pod-cgroups.ts';
 import type { PlacedMachine } from './pod-cgroups.ts';
 import type { Metrics } from './serve/metrics.ts';
+import type { AgentHost } from './sources/kubernetes/agent-host.ts';
 import { openKubernetesSource } from './sources/kubernetes/open-kubernetes-source.ts';
 import type { Source } from './sources/source.ts';
+import { directoryIdOf } from './storage/directory-id.ts';
 import { vmmProcessOf } from './vmm-process.ts';
 import type { Workshops } from './workshops.ts';
 
@@ -33,7 +38,7 @@ export async function openClusterSource(
   parts: ClusterSourceParts,
 ): Promise<OpenedSource> {
   const { workshops, parser, metrics, log, version, onLost } = parts;
-  const { storage, volumes, hostFacts, tag } = workshops;
+  const { storage, volumes, hostFacts } = workshops;
   const { bootId } = await hostFacts();
   const cgroups = openPodCgroups({
     podOf: (key) => source.podOf(key),
@@ -55,8 +60,7 @@ export async function openClusterSource(
       cgroups.tend(key);
     },
     presence: {
-      // The lock of the state directory lets one agent at a time have it.
-      installation: `${bootId}-${tag}`,
+      host: await agentHostOf(workshops.roots, bootId),
       version,
       abilities: () => abilitiesFrom(workshops),
       onLost,
@@ -67,6 +71,17 @@ export async function openClusterSource(
     close: () => {
       cgroups.close();
     },
+  };
+}
+
+/** The lock is of a directory, and not of its copies: see `lockStateDirectory`. */
+async function agentHostOf(roots: Roots, bootId: string): Promise<AgentHost> {
+  const place = await statIfThere(roots.state);
+  const hardware = await readMachineUuid();
+  return {
+    directory: await directoryIdOf(roots),
+    lock: [bootId, place?.dev, place?.ino].join('.'),
+    ...(hardware === undefined ? {} : { hardware }),
   };
 }
 

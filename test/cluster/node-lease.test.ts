@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
+import type { AgentHost } from '../../src/sources/kubernetes/agent-host.ts';
 import type { NodePresence } from '../../src/sources/kubernetes/node-lease.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
@@ -37,13 +38,13 @@ describe.skipIf(missing !== undefined)(`the Lease of a node ${missing ?? ''}`, (
   type Begun = { readonly agent: Listening; readonly started: Promise<void>; readonly lost: string[] };
 
   async function begin(
-    installation: string,
-    more: Partial<NodePresence> & { port?: number } = {},
+    host: string,
+    more: Partial<NodePresence> & { port?: number; machine?: Partial<AgentHost> } = {},
   ): Promise<Begun> {
-    const { port, ...changes } = more;
+    const { port, machine, ...changes } = more;
     const lost: string[] = [];
     const presence: NodePresence = {
-      installation,
+      host: { directory: host, lock: 'boot-1', ...machine },
       version: '9.9.9',
       abilities: () => Promise.resolve({ hypervisors: ['qemu'], hasKvm: false }),
       onLost: (message) => lost.push(message),
@@ -74,7 +75,7 @@ describe.skipIf(missing !== undefined)(`the Lease of a node ${missing ?? ''}`, (
       'hypeman.dev/version': '9.9.9',
     });
     expect(valueAt(first, ['spec', 'leaseDurationSeconds'])).toBe(2);
-    expect(await holder()).toMatch(new RegExp(`^${nodeName()}/host-a/`));
+    expect(await holder()).toMatch(new RegExp(`^${nodeName()}/host-a/-/boot-1/`));
     const renewal = textAt(first, ['spec', 'renewTime']);
     await eventually(async () => textAt(await lease(), ['spec', 'renewTime']) !== renewal);
   });
@@ -106,6 +107,25 @@ describe.skipIf(missing !== undefined)(`the Lease of a node ${missing ?? ''}`, (
     const second = await begin('host-a', { lastsMs: 60_000 });
     await second.started;
     expect(Date.now() - before).toBeLessThan(20_000);
+  });
+
+  test.each([
+    ['that booted again need not wait for its former life', 'machine-1', true],
+    ['that may be a clone of the one that holds it waits', undefined, false],
+    ['that was cloned from the one that holds it waits', 'machine-2', false],
+  ])('an agent on a host %s', async (_, hardware, isAtOnce) => {
+    const held = { lastsMs: 3_000, machine: { lock: 'boot-1', hardware: 'machine-1' } };
+    const first = await begin(
+      'host-a',
+      hardware === undefined ? { ...held, machine: { lock: 'boot-1' } } : held,
+    );
+    await first.started;
+    await first.agent.close();
+    const machine = { lock: 'boot-2', ...(hardware === undefined ? {} : { hardware }) };
+    const second = await begin('host-a', { lastsMs: 3_000, machine });
+    const soon = sleep(2_000).then(() => false);
+    expect(await Promise.race([second.started.then(() => true), soon])).toBe(isAtOnce);
+    await second.started;
   });
 
   test('one that was cut off until another took over ends when it hears of it', async () => {

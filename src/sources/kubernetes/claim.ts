@@ -3,11 +3,14 @@ import type { Mapping } from '../../api/raw.ts';
 import type { ApiServer } from './api-server.ts';
 import { INSTANCE } from './held-kind.ts';
 import type { HeldKind } from './held-kind.ts';
-import { HOLDER_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
+import { DIRECTORY_ANNOTATION, HOLDER_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
 import { finalizersOf, isBeingDeleted, labelOf } from './kubernetes-object.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 import { changeMetadata } from './object-changes.ts';
 import type { Sight } from './object-changes.ts';
+
+/** Who takes an object; `directory`: the state directory, where that is to be noted. */
+export type NodeSelf = { readonly name: string; readonly directory?: string | undefined };
 
 /** Whether an Instance that no node has yet is for this node. */
 export function isForNode(object: KubernetesObject, nodeName: string): boolean {
@@ -34,6 +37,23 @@ export function mayRunAt(object: KubernetesObject): string | undefined {
   return holderOf(object) ?? textAt(object.document, ['status', 'nodeName']);
 }
 
+/** The state directory of the node that took it; undefined: that was not noted. */
+export function directoryOf(object: KubernetesObject): string | undefined {
+  if (holderOf(object) === undefined) return undefined;
+  return textAt(object.document, ['metadata', 'annotations', DIRECTORY_ANNOTATION]);
+}
+
+/** The host that took it had the node's name, and is not this one. */
+export function isStrangers(object: KubernetesObject, directory: string | undefined): boolean {
+  const heldIn = directoryOf(object);
+  return directory !== undefined && heldIn !== undefined && heldIn !== directory;
+}
+
+/** What is noted with the holder, if anything. */
+export function directoryMark(directory: string | undefined): Mapping {
+  return directory === undefined ? {} : { [DIRECTORY_ANNOTATION]: directory };
+}
+
 /** Our finalizer is on it, and it is held for this node. */
 export function isClaimed(object: KubernetesObject, nodeName: string, kind: HeldKind = INSTANCE): boolean {
   const holder = holderOf(object) ?? (isBeingDeleted(object) ? labelOf(object, NODE_LABEL) : undefined);
@@ -47,22 +67,33 @@ export function isClaimed(object: KubernetesObject, nodeName: string, kind: Held
 export async function claim(
   api: ApiServer,
   object: KubernetesObject,
-  nodeName: string,
+  self: NodeSelf,
   kind: HeldKind = INSTANCE,
 ): Promise<Sight> {
+  const { name: nodeName, directory } = self;
   const { finalizer } = kind;
   const change = (current: KubernetesObject): Mapping | undefined => {
-    const node = labelOf(current, NODE_LABEL) ?? nodeName;
-    const holder = (kind === INSTANCE ? mayRunAt(current) : holderOf(current)) ?? nodeName;
-    if (node !== nodeName || holder !== nodeName || isBeingDeleted(current)) return undefined;
-    if (isClaimed(current, nodeName, kind) && labelOf(current, NODE_LABEL) === nodeName) return undefined;
+    if (!mayTake(current, self, kind) || isTaken(current, self, kind)) return undefined;
     return {
       labels: { [NODE_LABEL]: nodeName },
-      annotations: { [HOLDER_ANNOTATION]: `${nodeName} ${current.uid}` },
+      annotations: { [HOLDER_ANNOTATION]: `${nodeName} ${current.uid}`, ...directoryMark(directory) },
       finalizers: [...finalizersOf(current).filter((name) => name !== finalizer), finalizer],
     };
   };
   return changeMetadata(api, object, change, kind);
+}
+
+/** Nobody else has it, or is to have it. */
+export function mayTake(object: KubernetesObject, { name, directory }: NodeSelf, kind = INSTANCE): boolean {
+  const node = labelOf(object, NODE_LABEL) ?? name;
+  const holder = (kind === INSTANCE ? mayRunAt(object) : holderOf(object)) ?? name;
+  return node === name && holder === name && !isBeingDeleted(object) && !isStrangers(object, directory);
+}
+
+/** All that a claim writes is there. */
+export function isTaken(object: KubernetesObject, { name, directory }: NodeSelf, kind = INSTANCE): boolean {
+  const isMarked = directory === undefined || directoryOf(object) !== undefined;
+  return isMarked && isClaimed(object, name, kind) && labelOf(object, NODE_LABEL) === name;
 }
 
 /** Lets a deleted object go: nothing of it is left here, or what is left is to stay. */

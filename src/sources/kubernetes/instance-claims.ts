@@ -1,6 +1,6 @@
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { ApiServer } from './api-server.ts';
-import { claim, isClaimed, isForNode } from './claim.ts';
+import { claim, directoryOf, isClaimed, isForNode } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
 import { NODE_LABEL } from './instance-resource.ts';
@@ -13,6 +13,8 @@ import { claimByPod, isLetGo, KEPT, letLeave, placedBy } from './tenure/placed-i
 export type InstanceClaimsParts = {
   readonly api: ApiServer;
   readonly nodeName: string;
+  /** The state directory of this host, where it is to be noted. */
+  readonly directory?: string | undefined;
   readonly known: KnownInstances;
   /** The uid of the placeholder Pod that holds room here for this very Instance. */
   readonly podFor: (object: KubernetesObject) => string | undefined;
@@ -52,8 +54,9 @@ export class InstanceClaims {
   }
 
   isDue(object: KubernetesObject): boolean {
-    const { nodeName, podFor } = this.#parts;
+    const { nodeName, directory, podFor } = this.#parts;
     if (!isClaimed(object, nodeName)) return true;
+    if (directory !== undefined && directoryOf(object) === undefined && !isBeingDeleted(object)) return true;
     const pod = isForNode(object, nodeName) ? undefined : podFor(object);
     return pod !== undefined && !isBeingDeleted(object) && placedBy(object) !== pod;
   }
@@ -82,14 +85,14 @@ export class InstanceClaims {
   }
 
   async #claim(key: InstanceKey): Promise<ErrandResult> {
-    const { api, nodeName, onTaken, onRefused } = this.#parts;
+    const { api, nodeName, directory, onTaken, onRefused } = this.#parts;
     const object = this.#parts.known.of(key)?.object ?? this.#unplaced.get(key);
     if (object === undefined || this.isLeaving(key)) return 'done';
     const by = this.#rightTo(object);
     if (by.is === 'nothing') return 'done';
     const after = await (by.is === 'its-word'
-      ? claim(api, object, nodeName)
-      : claimByPod(api, object, nodeName, by.pod));
+      ? claim(api, object, { name: nodeName, directory })
+      : claimByPod(api, object, { name: nodeName, directory }, by.pod));
     if (isTaken(after, nodeName)) onTaken(after);
     else onRefused(key);
     return 'done';

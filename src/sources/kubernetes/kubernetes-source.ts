@@ -32,6 +32,7 @@ export type KubernetesSourceParts = {
   readonly parser: Parser;
   readonly nodeName: string;
   readonly log: Logger;
+  readonly directory?: string | undefined;
   readonly onHost: () => readonly HostInstance[];
   readonly disksOnHost: () => readonly VolumeKey[];
   readonly openSecrets: (onChange: (instance: InstanceKey) => void) => SecretStore;

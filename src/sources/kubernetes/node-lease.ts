@@ -3,6 +3,8 @@ import { textAt, valueAt } from '../../api/raw.ts';
 import type { Mapping } from '../../api/raw.ts';
 import { HypemanError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { hasCertainlyEnded, holderTextFor } from './agent-host.ts';
+import type { AgentHost } from './agent-host.ts';
 import { isSuccess, sentenceOf } from './api-server.ts';
 import type { Answer, ApiServer } from './api-server.ts';
 import { FIELD_MANAGER } from './instance-resource.ts';
@@ -12,8 +14,7 @@ import { AGENT_LEASES, HYPERVISORS_ANNOTATION, KVM_ANNOTATION } from './placemen
 
 /** An agent, and the host that it speaks for. */
 export type NodePresence = {
-  /** The same for every agent that may follow this one on its state directory, until the host boots again. */
-  readonly installation: string;
+  readonly host: AgentHost;
   readonly version: string;
   /** What machines this host can run. */
   readonly abilities: () => Promise<{ readonly hypervisors: readonly string[]; readonly hasKvm: boolean }>;
@@ -63,7 +64,7 @@ export class NodeLease {
   constructor(parts: NodeLeaseParts) {
     this.#parts = parts;
     this.#path = `${AGENT_LEASES}/${parts.nodeName}`;
-    this.#identity = `${parts.nodeName}/${parts.installation}/${randomUUID()}`;
+    this.#identity = holderTextFor(parts.nodeName, parts.host, randomUUID());
   }
 
   /** Resolves when the node is ours to act for, however long that takes; it is kept from then on. */
@@ -78,7 +79,7 @@ export class NodeLease {
     void this.#keep();
   }
 
-  /** An agent that follows on the same state directory takes it at once; no other before it expires. */
+  /** An agent that follows on this host takes it at once; no other before it expires. */
   close(): void {
     this.#abort.abort();
   }
@@ -170,10 +171,10 @@ export class NodeLease {
     };
   }
 
-  /** Ours, or of an agent before us: the lock of the state directory proves that it has ended. */
+  /** Nobody's, or of an agent of this host: this one itself, or one before it. */
   #isOurs(holder: string): boolean {
-    const { nodeName, installation } = this.#parts;
-    return holder === '' || holder.startsWith(`${nodeName}/${installation}/`);
+    const { nodeName, host } = this.#parts;
+    return holder === '' || hasCertainlyEnded(holder, nodeName, host);
   }
 
   #leftMs(lease: Mapping): number {

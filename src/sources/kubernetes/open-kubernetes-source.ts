@@ -50,6 +50,7 @@ export async function openKubernetesSource(options: KubernetesSourceOptions): Pr
   return new KubernetesSource({
     ...options,
     api,
+    directory: presence?.host.directory,
     ...(presence === undefined ? {} : { lease: new NodeLease({ ...options, ...presence, api }) }),
     openSecrets: (onChange) =>
       openSecrets?.(api, onChange) ??

@@ -1,9 +1,10 @@
 import { textAt } from '../../../api/raw.ts';
 import type { ApiServer } from '../api-server.ts';
-import { holderOf, isClaimed, mayRunAt } from '../claim.ts';
+import { directoryMark, holderOf, isTaken, mayTake } from '../claim.ts';
+import type { NodeSelf } from '../claim.ts';
 import { INSTANCE } from '../held-kind.ts';
-import { FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from '../instance-resource.ts';
-import { finalizersOf, isBeingDeleted, labelOf } from '../kubernetes-object.ts';
+import { DIRECTORY_ANNOTATION, FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from '../instance-resource.ts';
+import { finalizersOf, labelOf } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import { changeMetadata } from '../object-changes.ts';
 import type { Sight } from '../object-changes.ts';
@@ -27,18 +28,16 @@ export function isLetGo(object: KubernetesObject): boolean {
 export async function claimByPod(
   api: ApiServer,
   object: KubernetesObject,
-  nodeName: string,
+  self: NodeSelf,
   pod: string,
 ): Promise<Sight> {
+  const { name: nodeName, directory } = self;
   return changeMetadata(api, object, (current) => {
-    const node = labelOf(current, NODE_LABEL) ?? nodeName;
-    const holder = mayRunAt(current) ?? nodeName;
-    if (node !== nodeName || holder !== nodeName || isBeingDeleted(current)) return undefined;
-    const hasLabel = labelOf(current, NODE_LABEL) === nodeName;
-    if (isClaimed(current, nodeName) && hasLabel && placedBy(current) === pod) return undefined;
+    if (!mayTake(current, self)) return undefined;
+    if (isTaken(current, self) && placedBy(current) === pod) return undefined;
     return {
       labels: { [NODE_LABEL]: nodeName },
-      annotations: { [HOLDER_ANNOTATION]: holderText(nodeName, current, pod) },
+      annotations: { [HOLDER_ANNOTATION]: holderText(nodeName, current, pod), ...directoryMark(directory) },
       finalizers: [...withoutOurs(current), FINALIZER],
     };
   });
@@ -58,7 +57,7 @@ export async function letLeave(api: ApiServer, object: KubernetesObject, nodeNam
     if (holderOf(current) !== nodeName) return undefined;
     return {
       labels: { [NODE_LABEL]: null },
-      annotations: { [HOLDER_ANNOTATION]: null },
+      annotations: { [HOLDER_ANNOTATION]: null, [DIRECTORY_ANNOTATION]: null },
       finalizers: withoutOurs(current),
     };
   });

@@ -161,7 +161,7 @@ export class VolumeWatch {
     if (known === undefined || !this.#isForUs(known.object)) return 'done';
     const againMs = this.#headStartLeft(known);
     if (againMs > 0) return { againMs };
-    const after = await claim(this.#parts.api, known.object, this.#parts.nodeName, VOLUME);
+    const after = await claim(this.#parts.api, known.object, { name: this.#parts.nodeName }, VOLUME);
     if (after === undefined) this.#checks.add(key);
     else this.see(after);
     return 'done';

@@ -24,7 +24,7 @@ test('a namespace that is not there is told once, and the Lease is made as soon 
     api,
     nodeName: 'node-a',
     log: pino({}, { write: (line: string) => lines.push(line) }),
-    installation: 'boot',
+    host: { directory: 'a', lock: 'b' },
     version: '1',
     abilities: () => Promise.resolve({ hypervisors: [], hasKvm: false }),
     onLost: () => undefined,
