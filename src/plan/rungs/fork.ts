@@ -93,17 +93,24 @@ function taken(world: RecordedWorld, fork: Forking, base: Base): Verdict {
     diskCopy: world.host.cloneMethod,
     isNetworked: desired.instance.spec.network.enabled,
   });
-  return unmet('Forking', 'what the source left is taken over', { kind: 'write-record', record: begun });
+  const write = { kind: 'write-record', record: begun } as const;
+  return unmet('Forking', 'what the source left is taken over', write, ...copyOf(world, base));
+}
+
+/** Nothing where there is something already: that is seen to first. */
+function copyOf(world: RecordedWorld, base: Base): readonly Action[] {
+  const isDue = world.overlay.state === 'absent' && world.machine.state === 'absent';
+  return isDue && base.origin.disks.length > 0 ? [disksCloned(world, base)] : [];
 }
 
 /** The disks are copied before anything else is made of them. */
 export const forkDisksCloned: Rung<RecordedWorld> = (world) => {
-  const { record, base, overlay, machine } = world;
+  const { record, base, machine } = world;
   const { fork } = record;
   if (fork?.base === undefined || machine.state !== 'absent' || base === undefined || base === 'absent')
     return met;
-  if (overlay.state === 'absent' && base.origin.disks.length > 0)
-    return unmet('Forking', 'the disks are being copied', disksCloned(world, base));
+  const [copy] = copyOf(world, base);
+  if (copy !== undefined) return unmet('Forking', 'the disks are being copied', copy);
   if (record.run !== undefined) return met;
   return unmet('Forking', 'it has its own disks', {
     kind: 'write-record',

@@ -1,6 +1,6 @@
 import type { Mediation } from '../../machine/egress.ts';
 import type { NetworkState } from '../../machine/network.ts';
-import { heldPolicy, isSameMediation, mediationWanted } from '../mediation.ts';
+import { heldPolicy, isPolicyCurrent, isSameMediation, mediationWanted, policyWanted } from '../mediation.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { met, unmet } from '../verdict.ts';
 import { isCutOff, isNetworked } from '../wishes.ts';
@@ -13,11 +13,16 @@ import { beginStop, kill } from './stop.ts';
 export const networkGone: Rung<RecordedWorld> = (world) =>
   world.desired.instance.spec.network.enabled ? met : networkRemoved(world);
 
-/** The VMM opens it, though nothing may come through. */
+/**
+ * The VMM opens it, though nothing may come through. It is guarded in the same breath, unless there is a policy to
+ * be put first: that says where the guard leads.
+ */
 export const tapUp: Rung<RecordedWorld> = (world) => {
   const { network, record } = world;
   if (!hasTap(world) || network.tap.state === 'up') return met;
-  return unmet('Preparing', PREPARING, { kind: 'create-tap', identity: record.identity });
+  const guarding = isPolicyDue(world) ? met : guardWanted(world);
+  const guard = guarding.is === 'unmet' ? guarding.actions : [];
+  return unmet('Preparing', PREPARING, { kind: 'create-tap', identity: record.identity }, ...guard);
 };
 
 /**
@@ -26,8 +31,16 @@ export const tapUp: Rung<RecordedWorld> = (world) => {
  */
 export const tapGuarded: Rung<RecordedWorld> = (world) => {
   if (!hasTap(world) || world.network.tap.state === 'absent') return met;
-  return guardedAs(world, isCutOff(world) ? CLOSED : mediationWanted(world), PREPARING);
+  return guardWanted(world);
 };
+
+function guardWanted(world: RecordedWorld): Verdict {
+  return guardedAs(world, isCutOff(world) ? CLOSED : mediationWanted(world), PREPARING);
+}
+
+function isPolicyDue(world: RecordedWorld): boolean {
+  return policyWanted(world) !== undefined && !isPolicyCurrent(world);
+}
 
 /** All is to go through a proxy, and there is none: what gets out of the VMM all the same gets no further. */
 export const CLOSED: Mediation = { mode: 'all' };

@@ -65,6 +65,15 @@ describe('before a start', () => {
     ]);
   });
 
+  test('a tap waits for its policy before it is guarded, and not where that is in force', () => {
+    const network = freshWorld().network;
+    expect(plan({ ...prepared, network }).actions).toMatchObject([{ kind: 'create-tap' }]);
+    expect(plan({ ...prepared, network, egress: heldPolicy() }).actions).toMatchObject([
+      { kind: 'create-tap' },
+      { kind: 'guard-tap', mediation: { mode: 'all', ports: { explicit: 40_001 } } },
+    ]);
+  });
+
   test('the first policy is noted before it is put, so that a removal knows of it', () => {
     const first = { ...prepared, record: aRecord({ image: pinned() }) };
     expect(plan(first).actions).toMatchObject([

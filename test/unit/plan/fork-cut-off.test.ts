@@ -77,9 +77,9 @@ describe('a fork that is to have no network, of a source that has one', () => {
   test('leaves that to its own forks, whatever they declare', () => {
     const applied = { ...ORIGIN.run?.applied, fields: { 'network.enabled': 'false' } };
     const run = { hypervisor: 'qemu', applied: { generation: 1, ...applied }, link: 'down' } as const;
-    expect(plan(taking({}, aBase({ run }))).actions).toMatchObject([
-      { kind: 'write-record', record: { run: { link: 'down' } } },
-    ]);
+    expect(plan(taking({}, aBase({ run }))).actions[0]).toMatchObject({
+      ...{ kind: 'write-record', record: { run: { link: 'down' } } },
+    });
   });
 
   test('of a mediated one has no policy either', () => {

@@ -14,6 +14,15 @@ import {
 import { hostOf, pass, settle } from '../../support/simulated-host.ts';
 import { PROCESS, STARTED } from '../../support/worlds.ts';
 
+test('the disks are copied in the breath in which the base is taken, and not where there is something already', () => {
+  const taking = forkWorld(forkable(sourceWorld(), [aBase()]), {}, asking());
+  const kindsOf = (world: World): readonly string[] => plan(world).actions.map(({ kind }) => kind);
+  expect(kindsOf(taking)).toEqual(['write-record', 'clone-disks']);
+  const running = { ...taking, machine: { state: 'created', process: PROCESS } } as const;
+  expect(kindsOf(running)).not.toContain('clone-disks');
+  expect(kindsOf({ ...taking, overlay: { state: 'ready', bytes: 1 } })).not.toContain('clone-disks');
+});
+
 describe('a fork that goes on and is not itself yet', () => {
   function begun(changes: Partial<World>): World {
     let host = hostOf(forkWorld(forkable(sourceWorld(), [aBase()]), {}, asking()));

@@ -39,8 +39,13 @@ describe('from a written file to a program that runs', () => {
     ]);
   });
 
+  test('a tap is guarded in the breath in which it is made', () => {
+    const prepared = settle(hostOf(recorded), 0).host.world;
+    expect(kindsOf(prepared)).toEqual(['create-tap', 'guard-tap']);
+  });
+
   test('a start is on record before it happens, with what it applies', () => {
-    const world = settle(hostOf(recorded), 3).host.world;
+    const world = settle(hostOf(recorded), 2).host.world;
     const [write, start] = plan({ ...world, machine: { state: 'absent' } }).actions;
     expect(write).toMatchObject({
       kind: 'write-record',
@@ -55,7 +60,7 @@ describe('from a written file to a program that runs', () => {
   });
 
   test('the machine has the image read-only, the overlay, the tap and the kernel of the host', () => {
-    const start = settle(hostOf(recorded), 3).host.world;
+    const start = settle(hostOf(recorded), 2).host.world;
     const [, action] = plan(start).actions;
     expect(action).toMatchObject({
       machine: {
@@ -95,14 +100,14 @@ describe('from a written file to a program that runs', () => {
   });
 
   test('an archive that is as it should be is not written again', () => {
-    const stopped = settle(hostOf(recorded), 3).host.world;
+    const stopped = settle(hostOf(recorded), 2).host.world;
     expect(kindsOf(stopped)).toEqual(['write-record', 'start-machine']);
     const otherEnvironment = wanted({}, { environment: { is: 'ready', digests: { TOKEN: 'rotated' } } });
     expect(kindsOf({ ...stopped, desired: otherEnvironment })).toEqual(['write-boot']);
   });
 
   test('a machine that a crash of ours left created goes on; with other words it is created anew', () => {
-    const started = settle(hostOf(recorded), 4).host.world;
+    const started = settle(hostOf(recorded), 3).host.world;
     const machine = { state: 'created', process: { pid: 1, startTime: 1, bootId: 'boot-1' } } as const;
     const created = { ...started, machine, guest: { state: 'silent' } as const };
     expect(kindsOf(created)).toEqual(['start-machine']);
@@ -111,12 +116,12 @@ describe('from a written file to a program that runs', () => {
 });
 
 describe('ready', () => {
-  const booting = settle(hostOf(recorded), 4).host.world;
+  const booting = settle(hostOf(recorded), 3).host.world;
   const started = { state: 'started', startedAt: NOW, agentReady: false } as const;
 
   test('needs the agent, unless it was declined at the start', () => {
     expect(plan({ ...booting, guest: started })).toMatchObject({ verdict: 'waiting', reason: 'Booting' });
-    const declined = settle(hostOf({ ...recorded, desired: wanted({ skipGuestAgent: true }) }), 4).host.world;
+    const declined = settle(hostOf({ ...recorded, desired: wanted({ skipGuestAgent: true }) }), 3).host.world;
     expect(kindsOf({ ...declined, guest: started })).toEqual(['write-record']);
   });
 });
