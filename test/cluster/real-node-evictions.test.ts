@@ -17,6 +17,8 @@ const missing = controlPlaneMissing() ?? (await nodeMissing());
 if (missing !== undefined)
   process.stderr.write(`test/cluster/real-node-evictions.test.ts is skipped: ${missing}\n`);
 const STEP_MS = 300_000;
+/** Each wait in it has a deadline and says what it is for: theirs are to come first. */
+const SETUP_MS = 900_000;
 const BOOT_S = 150;
 const ECHO_PORT = 7000;
 const ECHO_MS = 60_000;
@@ -36,7 +38,7 @@ describe.skipIf(missing !== undefined)(
       await declare('kept', { evictionPolicy: 'Standby' });
       await declare('gone', { evictionPolicy: 'Stop' });
       await untilReady('kept', 'gone');
-    }, STEP_MS);
+    }, SETUP_MS);
     afterAll(async () => {
       await line?.close();
       await stage.close();
