@@ -83,7 +83,10 @@ export const askedAsDeclared: Rung = (world) => {
 export const nodeChosen: Rung = (world) => {
   if (world.pod?.binding.is === 'bound') return undefined;
   const choice = nodeChoiceOf(world);
-  if (choice.is === 'later') return waiting(choice.reason, choice.message);
+  if (choice.is === 'later') {
+    const { reason, message, againMs } = choice;
+    return waiting(reason, message, againMs === undefined ? {} : { againMs });
+  }
   return choice.is === 'none' ? stalled(choice.reason, choice.message) : undefined;
 };
 

@@ -200,12 +200,25 @@ test('what is let go is told anew: nothing of its last node is true any more', (
 test('a fork waits for its source to have a node, and is asked for there', () => {
   const what = 'Instance base';
   for (const is of ['absent', 'unplaced'] as const) {
-    const plan = placementOf(worldWith({ source: { is, what } }));
+    const instance = instanceWith({ createdAt: NOW - 4_000 });
+    const plan = placementOf(worldWith({ instance, source: { is, what } }));
     expect(plan.actions).toEqual([]);
     expect(said(plan, 'Ready').slice(0, 2)).toEqual(['False', 'SourceNotReady']);
+    expect(plan.againMs).toBe(is === 'absent' ? 6_000 : undefined);
   }
   const plan = placementOf(worldWith({ source: { is: 'on', what, node: 'node-3' } }));
   expect(plan.actions).toMatchObject([{ kind: 'create-placeholder', node: 'node-3' }]);
+});
+
+test('a fork whose source does not come says so for good, with the way out', () => {
+  const plan = placementOf(worldWith({ source: { is: 'absent', what: 'Instance base' } }));
+  expect(plan.actions).toEqual([]);
+  expect(said(plan, 'Stalled')).toEqual([
+    'True',
+    'SourceNotFound',
+    expect.stringContaining('delete this one'),
+  ]);
+  expect(said(plan, 'Scheduled').slice(0, 2)).toEqual(['False', 'SourceNotFound']);
 });
 
 test('an Instance goes where its Volumes are; two nodes at once there is none', () => {
