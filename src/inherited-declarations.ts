@@ -39,7 +39,7 @@ export function inheritedDeclarations(
       keys: () => source.keys(),
       declared: (key) => words.declared(key),
       environmentOf: (key) => words.environmentOf(key),
-      pullSecretsOf: (key) => source.pullSecretsOf(key),
+      pullSecretsOf: (key) => words.pullSecretsOf(key),
       ...(source.volumes === undefined ? {} : { volumes: source.volumes }),
       lastStatus: (key) => source.lastStatus(key),
       report: (key, status, events) => source.report(key, status, events),

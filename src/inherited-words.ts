@@ -13,7 +13,7 @@ import type { Storage } from './storage/storage.ts';
 export type InheritanceFound = { readonly is: 'ready'; readonly inheritance: Inheritance } | Missing;
 
 type Missing = Extract<DeclaredEnvironment, { is: 'missing' }>;
-export type Words = Pick<Source, 'declared' | 'environmentOf'>;
+export type Words = Pick<Source, 'declared' | 'environmentOf' | 'pullSecretsOf'>;
 
 export type InheritedWords = Words & {
   /** Whom an instance is declared to be a fork of, or was forked from. */
@@ -36,6 +36,7 @@ export function inheritedWords(
   return {
     declared: (key) => merged.declared(key),
     environmentOf: (key) => environmentOf(parts, key, NOBODY),
+    pullSecretsOf: (key) => words.pullSecretsOf(whoShows(parts, key, NOBODY)),
     sourceOf: (key) => merged.forkAt(key)?.source,
     inheritanceFrom: (source, state, uid) => inheritanceFrom(parts, { source, state, uid }, NOBODY),
   };
@@ -45,6 +46,14 @@ type Parts = { readonly words: Words; readonly merged: MergedDeclarations };
 /** Who waits for this answer: nobody is asked for what he asks himself. */
 type Asked = ReadonlySet<InstanceKey>;
 const NOBODY: Asked = new Set();
+
+/** A fork that names no pull secrets shows those of its source, for as long as that is declared. */
+function whoShows(parts: Parts, key: InstanceKey, asked: Asked): InstanceKey {
+  const fork = parts.merged.forkAt(key);
+  if (fork === undefined || fork.own.instance.spec.imagePullSecrets.length > 0) return key;
+  const isThere = parts.merged.declared(fork.source).is !== 'gone' && !asked.has(fork.source);
+  return isThere ? whoShows(parts, fork.source, new Set([...asked, key])) : key;
+}
 
 /** A fork's own env and envFrom over the source's, name by name. */
 async function environmentOf(parts: Parts, key: InstanceKey, asked: Asked): Promise<DeclaredEnvironment> {

@@ -7,7 +7,7 @@ import { pathsFor } from '../machine/paths.ts';
 import type { Action } from '../plan/action.ts';
 import type { Hands } from './hands.ts';
 import { cloneDisks, freezeDisks, freezeMachine, identifyGuest, keepInheritance } from './fork.ts';
-import { pullImage } from './pull-image.ts';
+import { createVolume, pullImage } from './pull-image.ts';
 import { putPolicy } from './put-policy.ts';
 import { refreshGuest, restoreMachine, suspendMachine } from './standby.ts';
 import { handOverVolumes } from './hand-over-volumes.ts';
@@ -34,7 +34,7 @@ async function perform(hands: Hands, action: Action, signal: AbortSignal): Promi
     case 'remove-overlay':
       return hands.storage.removeOverlay(action.id);
     case 'create-volume':
-      return hands.volumes.create(action.wish);
+      return createVolume(hands, action);
     case 'grow-volume':
       return hands.volumes.grow(action.volume, action.bytes);
     case 'fit-volume-layer':

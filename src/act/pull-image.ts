@@ -18,3 +18,16 @@ export async function pullImage(
   if (secrets.is === 'missing') throw valuesMissing(secrets);
   images.pull({ ...query, credentials: secrets.configs });
 }
+
+type Filler = Pick<Hands, 'pullSecretsOf'> & { readonly volumes: Pick<Hands['volumes'], 'create'> };
+
+/** Starts the filling, with the credentials of the instance that needs the volume. Throws when they are missing. */
+export async function createVolume(
+  { volumes, pullSecretsOf }: Filler,
+  { wish, secretsOf }: Extract<Action, { kind: 'create-volume' }>,
+): Promise<void> {
+  if (secretsOf === undefined) return volumes.create(wish);
+  const secrets = await pullSecretsOf(secretsOf);
+  if (secrets.is === 'missing') throw valuesMissing(secrets);
+  return volumes.create(wish, secrets.configs);
+}

@@ -53,3 +53,8 @@ export function idleIn(
 export function withheldOf({ credentials, withheld = [] }: InstanceSpec): readonly string[] {
   return [...new Set([...withheld, ...Object.values(credentials).map(({ sourceEnv }) => sourceEnv)])].sort();
 }
+
+/** It shows credentials of its own, or may show its source's, to a registry. */
+export function mayShowSecrets({ imagePullSecrets, forkFrom }: InstanceSpec): boolean {
+  return imagePullSecrets.length > 0 || forkFrom !== undefined;
+}

@@ -39,6 +39,8 @@ export type ImageStore = {
 
 export type UnpackTo = {
   readonly directory: string;
+  /** As an `ImageQuery` has them. */
+  readonly credentials?: readonly Secret[];
   readonly tell: (progress: string) => void;
   readonly signal: AbortSignal;
 };

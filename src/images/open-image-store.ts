@@ -67,7 +67,11 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
       if (credential instanceof HypemanError) return;
       pulls.start(nameOf(query, credential), query.reference, work.pull(query, credential));
     },
-    unpack: (reference, { directory, tell, signal }) => work.unpack(reference, directory)(tell, signal),
+    unpack: async (reference, { directory, credentials = [], tell, signal }) => {
+      const credential = credentialIn({ reference, credentials });
+      if (credential instanceof HypemanError) throw credential;
+      return work.unpack(reference, directory, credential)(tell, signal);
+    },
     collect: async (isInUse) => {
       await authFiles.collect();
       const gone = await collectImages({ cache, policy, now: now(), isInUse, rooms });

@@ -40,7 +40,11 @@ export type ImageWork = {
   /** One pull: which digest, and unless it is in the cache, its layers and its root disk. */
   readonly pull: (query: ImageQuery, credential: RegistryCredential | undefined) => PullWork;
   /** The files of an image as `directory`, from its layers, whatever is in the cache. */
-  readonly unpack: (reference: string, directory: string) => PullWork;
+  readonly unpack: (
+    reference: string,
+    directory: string,
+    credential: RegistryCredential | undefined,
+  ) => PullWork;
 };
 
 /** What is done about images; all of it shares the line. */
@@ -49,18 +53,19 @@ export function makeImageWork(tools: PullTools): ImageWork {
   const downloads = makeSlots(DOWNLOADS_AT_ONCE);
   return {
     pull: makePullWork(tools, questions, downloads),
-    unpack: (text, directory) => async (tell, signal) => {
-      const reference = parseReference(text);
-      const reader = readerOf(reference, tools.access, signal);
-      tell(`resolving ${text}`);
-      const digest = await questions.run(() => resolveDigest(reader, HOST_PLATFORM));
-      tell('waiting for other pulls');
-      await downloads.run(async () => {
-        const measured = await measure(reader, digest, HOST_PLATFORM);
-        await fetchFiles({ reference, digest, measured }, directory, { ...tools, tell, signal });
-      });
-      return { digest };
-    },
+    unpack: (text, directory, credential) => (tell, signal) =>
+      withAccess(tools, credential, async (access) => {
+        const reference = parseReference(text);
+        const reader = readerOf(reference, access, signal);
+        tell(`resolving ${text}`);
+        const digest = await questions.run(() => resolveDigest(reader, HOST_PLATFORM));
+        tell('waiting for other pulls');
+        await downloads.run(async () => {
+          const measured = await measure(reader, digest, HOST_PLATFORM);
+          await fetchFiles({ reference, digest, measured }, directory, { ...tools, access, tell, signal });
+        });
+        return { digest };
+      }),
   };
 }
 

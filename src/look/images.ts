@@ -1,3 +1,4 @@
+import { mayShowSecrets } from '../api/inheritance.ts';
 import type { ImageState } from '../machine/image.ts';
 import type { InstanceKey } from '../machine/ids.ts';
 import type { InstanceRecord } from '../machine/record.ts';
@@ -32,8 +33,7 @@ async function looker(
   key: InstanceKey,
   desired: Desired,
 ): Promise<(image: Asked) => Promise<ImageState>> {
-  if (desired.is !== 'wanted' || desired.instance.spec.imagePullSecrets.length === 0)
-    return (image) => images.look(image);
+  if (desired.is !== 'wanted' || !mayShowSecrets(desired.instance.spec)) return (image) => images.look(image);
   const secrets = await declarations.pullSecretsOf(key);
   if (secrets.is === 'ready') return (image) => images.look({ ...image, credentials: secrets.configs });
   const { reason, message } = secrets;

@@ -31,7 +31,12 @@ export type Action =
   | { readonly kind: 'grow-overlay'; readonly id: InstanceId; readonly bytes: number }
   | { readonly kind: 'remove-overlay'; readonly id: InstanceId }
   /** Filling it goes on in the background. */
-  | { readonly kind: 'create-volume'; readonly wish: VolumeWish }
+  | {
+      readonly kind: 'create-volume';
+      readonly wish: VolumeWish;
+      /** The instance that needs it, whose pull secrets are shown to the registry of the image that fills it. */
+      readonly secretsOf?: InstanceKey;
+    }
   | { readonly kind: 'grow-volume'; readonly volume: VolumeKey; readonly bytes: number }
   /** The instance's own writable layer over a volume: made, or grown. */
   | {

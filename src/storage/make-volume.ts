@@ -5,6 +5,7 @@ import { orDiskFull } from '../host/disk-space.ts';
 import { ensureDirectory, removeTree, syncDirectory, writeAtomically } from '../host/files.ts';
 import { sourceText } from '../machine/volume.ts';
 import type { VolumeSource, VolumeWish } from '../machine/volume.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { filledWithin } from './bounded-filling.ts';
 import { makeExt4 } from './ext4-disk.ts';
 import { handOver } from './make-once.ts';
@@ -21,6 +22,8 @@ export const PASSABLE = 0o711;
 export type Making = {
   readonly createdAt: number;
   readonly unpackImage: UnpackImage;
+  /** Docker configs that are shown to the registry of the image, as `ImageQuery` has them. */
+  readonly credentials: readonly Secret[];
   readonly tell: (progress: string) => void;
   readonly signal: AbortSignal;
 };
@@ -28,7 +31,7 @@ export type Making = {
 /** Puts the files of an image into `directory`, which is not there yet; returns the digest of the image. */
 export type UnpackImage = (
   reference: string,
-  to: { readonly directory: string } & Pick<Making, 'tell' | 'signal'>,
+  to: { readonly directory: string } & Pick<Making, 'credentials' | 'tell' | 'signal'>,
 ) => Promise<{ readonly digest: string }>;
 
 /**
@@ -103,13 +106,13 @@ function tooSmall(source: VolumeSource): HypemanError {
 async function unpack(
   source: VolumeSource,
   { files, bytes }: { readonly files: string; readonly bytes: number },
-  { unpackImage, tell, signal }: Making,
+  { unpackImage, credentials, tell, signal }: Making,
 ): Promise<FromImage> {
   if (source.from === 'archive') {
     await unpackArchive(source.path, files, { bytes, signal });
     return {};
   }
   const { reference } = source;
-  const { digest } = await unpackImage(reference, { directory: files, tell, signal });
+  const { digest } = await unpackImage(reference, { directory: files, credentials, tell, signal });
   return { image: { reference, digest } };
 }

@@ -131,10 +131,10 @@ function carefully(
 ): { readonly look: (key: VolumeKey) => Promise<VolumeDisk>; readonly create: Makers['create'] } {
   return {
     look: async (key) => (await hiddenBehind(problems, key)) ?? makers.look(key),
-    create: async (wish) => {
+    create: async (wish, credentials) => {
       const hidden = made.has(wish.key) ? undefined : await hiddenBehind(problems, wish.key);
       if (hidden !== undefined) throw new HypemanError('transient', hidden.reason, hidden.message);
-      await makers.create(wish);
+      await makers.create(wish, credentials);
     },
   };
 }

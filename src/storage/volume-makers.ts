@@ -1,6 +1,7 @@
 import { messageOf, reasonOf } from '../errors.ts';
 import type { VolumeKey } from '../machine/ids.ts';
 import type { VolumeDisk, VolumeWish } from '../machine/volume.ts';
+import type { Secret } from '../secrets/secret.ts';
 import { makeVolume, MAKING_PREFIX } from './make-volume.ts';
 import type { UnpackImage } from './make-volume.ts';
 import type { StoredVolume } from './volumes.ts';
@@ -16,7 +17,7 @@ export type MakersOptions = {
 };
 
 export type Makers = {
-  readonly create: (wish: VolumeWish) => Promise<void>;
+  readonly create: (wish: VolumeWish, credentials?: readonly Secret[]) => Promise<void>;
   readonly tryAgain: (key: VolumeKey) => void;
   look(key: VolumeKey): VolumeDisk;
   isMaking(name: string): boolean;
@@ -41,9 +42,9 @@ export function openMakers(
     job.progress = progress;
     onChange(key);
   };
-  const make = async (wish: VolumeWish): Promise<void> => {
+  const make = async (wish: VolumeWish, credentials: readonly Secret[] = []): Promise<void> => {
     const { key } = wish;
-    const common = { createdAt: now(), unpackImage, signal: ended.signal };
+    const common = { createdAt: now(), unpackImage, credentials, signal: ended.signal };
     try {
       made.set(key, await makeVolume(parent, wish, { ...common, tell: tell.bind(undefined, key) }));
       failures.delete(key);
@@ -56,9 +57,9 @@ export function openMakers(
     }
   };
   return {
-    create: async (wish) => {
+    create: async (wish, credentials) => {
       if (made.has(wish.key) || jobs.has(wish.key)) return;
-      const work = make(wish);
+      const work = make(wish, credentials);
       jobs.set(wish.key, { name: `${MAKING_PREFIX}${wish.id}`, work });
       // A failure is told by `look`.
       if (wish.source !== undefined) work.catch(() => undefined);

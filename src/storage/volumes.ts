@@ -3,6 +3,7 @@ import type { InstanceId, InstanceKey, VolumeId, VolumeKey } from '../machine/id
 import type { Owner } from '../machine/machine.ts';
 import type { InstanceRecord } from '../machine/record.ts';
 import type { VolumeDisk, VolumeUser, VolumeWish } from '../machine/volume.ts';
+import type { Secret } from '../secrets/secret.ts';
 
 /** A volume that is on disk. */
 export type StoredVolume = {
@@ -27,7 +28,7 @@ export type Volumes = {
    * Makes the disk of a volume that has none; one that is there is left as it is. Filling it goes on after this
    * returns, and `look` tells of it. Throws `DiskFull` where nothing has to be filled.
    */
-  create(wish: VolumeWish): Promise<void>;
+  create(wish: VolumeWish, credentials?: readonly Secret[]): Promise<void>;
   /** It is declared anew: what could not be made before is not waited for any more. */
   tryAgain(key: VolumeKey): void;
   /** Who has the volume by the records of open runs, but for `but`. */

@@ -93,8 +93,11 @@ export class ScriptedSource implements Source {
     return Promise.resolve(this.#environments.get(key) ?? unknown);
   }
 
-  pullSecretsOf(): Promise<{ readonly is: 'ready'; readonly configs: readonly Secret[] }> {
-    return Promise.resolve({ is: 'ready', configs: [] });
+  /** Each Secret that an instance names holds its own name. */
+  pullSecretsOf(key: InstanceKey): Promise<{ readonly is: 'ready'; readonly configs: readonly Secret[] }> {
+    const declared = this.declared(key);
+    const names = declared.is === 'wanted' ? declared.instance.spec.imagePullSecrets : [];
+    return Promise.resolve({ is: 'ready', configs: names.map((name) => new Secret(name)) });
   }
 
   lastStatus(): undefined {

@@ -1,3 +1,4 @@
+import { mayShowSecrets } from '../../api/inheritance.ts';
 import type { ImageState } from '../../machine/image.ts';
 import type { InstanceRecord } from '../../machine/record.ts';
 import type { Action } from '../action.ts';
@@ -54,11 +55,10 @@ type Pin = Omit<Extract<Action, { kind: 'pull-image' }>, 'kind'>;
 
 /** An image as this instance pulls it. */
 export function pinFor({ key, desired }: RecordedWorld, { reference, digest }: Pin): Pin {
-  const hasSecrets = desired.instance.spec.imagePullSecrets.length > 0;
   return {
     reference,
     ...(digest === undefined ? {} : { digest }),
-    ...(hasSecrets ? { secretsOf: key } : {}),
+    ...(mayShowSecrets(desired.instance.spec) ? { secretsOf: key } : {}),
   };
 }
 

@@ -1,3 +1,4 @@
+import { mayShowSecrets } from '../../api/inheritance.ts';
 import type { VolumeMount } from '../../api/instance.ts';
 import { userText, whoBars } from '../../machine/volume.ts';
 import type { VolumeDisk, VolumeWish } from '../../machine/volume.ts';
@@ -85,7 +86,9 @@ function actionFor(
   const { declared, disk } = seen;
   const wish = declared.is === 'wanted' ? declared.wish : undefined;
   if (disk.state === 'ready') return growthOf(seen, wish) ?? layerFor(world, mount, seen, disk.id);
-  return wish === undefined ? undefined : { kind: 'create-volume', wish };
+  if (wish === undefined) return undefined;
+  const isShown = wish.source?.from === 'image' && mayShowSecrets(world.desired.instance.spec);
+  return { kind: 'create-volume', wish, ...(isShown ? { secretsOf: world.key } : {}) };
 }
 
 function growthOf({ disk, users }: VolumeSeen, wish: VolumeWish | undefined): Action | undefined {

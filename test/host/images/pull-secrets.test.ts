@@ -117,4 +117,23 @@ describe('credentials of an instance', () => {
     const kept = await readFile(`${lab.roots.state}/images/references.json`, 'utf8').catch(() => '');
     expect(kept).not.toContain('demo');
   });
+
+  test('open it for the files of a volume, too', async () => {
+    const store = await lab.open(trusting());
+    const unpacked = (name: string, credentials: readonly Secret[]): Promise<{ readonly digest: string }> =>
+      store.unpack(reference, {
+        ...{ directory: `${lab.directory}/${name}`, credentials },
+        ...{ tell: () => undefined, signal: new AbortController().signal },
+      });
+    await expect(unpacked('none', [])).rejects.toMatchObject({ reason: 'RegistryDenied' });
+    await expect(unpacked('wrong', [wrong])).rejects.toMatchObject({ reason: 'RegistryDenied' });
+    await expect(unpacked('broken', [new Secret('hunter2')])).rejects.toMatchObject({
+      reason: 'PullSecretUnreadable',
+    });
+    expect(await unpacked('right', [right])).toMatchObject({
+      digest: expect.stringContaining('sha256:') as string,
+    });
+    expect((await readdir(`${lab.directory}/right`)).length).toBeGreaterThan(0);
+    expect(await readdir(authDirectory())).toEqual([]);
+  });
 });

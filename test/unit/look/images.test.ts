@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { pullImage } from '../../../src/act/pull-image.ts';
+import type { InstanceSpec } from '../../../src/api/instance.ts';
+import { createVolume, pullImage } from '../../../src/act/pull-image.ts';
 import type { ImageQuery } from '../../../src/images/image-store.ts';
 import { seeImages } from '../../../src/look/images.ts';
+import { volumeId, volumeKeyOf } from '../../../src/machine/ids.ts';
 import type { ImageState } from '../../../src/machine/image.ts';
 import type { Action } from '../../../src/plan/action.ts';
 import { plan } from '../../../src/plan/plan.ts';
@@ -76,5 +78,56 @@ describe('the pull', () => {
       fate: 'transient',
       reason: 'SecretNotFound',
     });
+  });
+});
+
+describe('a volume that an image fills', () => {
+  const SOURCE = { from: 'image', reference: REFERENCE } as const;
+  const key = volumeKeyOf('default', 'data');
+  const WISH = {
+    id: volumeId('v'.repeat(24)),
+    key,
+    bytes: 2 ** 26,
+    source: SOURCE,
+    reclaimPolicy: 'Retain',
+  } as const;
+
+  function needing(spec: Partial<InstanceSpec>): World {
+    const data = { declared: { is: 'wanted', wish: WISH }, disk: { state: 'absent' }, users: [] } as const;
+    const mount = { volume: 'data', mountPath: '/data', readonly: false, overlay: false };
+    return freshWorld({
+      desired: wanted({ volumes: [mount], ...spec }),
+      record: aRecord({ image: pinned() }),
+      image: imageOf(REFERENCE),
+      volumes: { data },
+    });
+  }
+
+  test('is asked for with the pull secrets of the instance that needs it', () => {
+    const create = { kind: 'create-volume', wish: WISH };
+    expect(plan(needing({ imagePullSecrets: ['team'] })).actions).toEqual([
+      { ...create, secretsOf: freshWorld().key },
+    ]);
+    expect(plan(needing({})).actions).toEqual([create]);
+  });
+
+  test('is filled with what they hold now, and not begun without', async () => {
+    const shown: (readonly Secret[] | undefined)[] = [];
+    const asked = (secrets: PullSecrets): Promise<void> =>
+      createVolume(
+        {
+          volumes: {
+            create: (_, credentials) => {
+              shown.push(credentials);
+              return Promise.resolve();
+            },
+          },
+          pullSecretsOf: () => Promise.resolve(secrets),
+        },
+        { kind: 'create-volume', wish: WISH, secretsOf: freshWorld().key },
+      );
+    await asked(RIGHT);
+    await expect(asked(MISSING)).rejects.toMatchObject({ reason: 'SecretNotFound' });
+    expect(shown.map((configs) => configs?.map((one) => one.reveal()))).toEqual([['right']]);
   });
 });
