@@ -19,6 +19,7 @@ import type { ListWatchTiming } from './list-watch.ts';
 import type { NodeLease } from './node-lease.ts';
 import { PacedReports } from './paced-reports.ts';
 import { pause } from './pause.ts';
+import { AwaitedPods } from './tenure/awaited-pods.ts';
 import { PlaceholderWatch } from './tenure/placeholder-watch.ts';
 import type { PodPlace } from './tenure/placeholder-watch.ts';
 import { ReportedStatuses } from './reported-statuses.ts';
@@ -55,6 +56,7 @@ export class KubernetesSource implements Source {
   readonly #lease: NodeLease | undefined;
   readonly #watch: InstanceWatch;
   readonly #pods: PlaceholderWatch;
+  readonly #awaited: AwaitedPods;
   readonly #tenures: Tenures;
   readonly #reports: PacedReports;
   readonly #secrets: SecretStore;
@@ -100,11 +102,12 @@ export class KubernetesSource implements Source {
         this.#onPass(instance);
       },
     });
+    this.#awaited = new AwaitedPods({ ...parts, onChange: this.#notifyKnown });
     this.#tenures = this.#tenuresFrom(parts);
     this.#watch = new InstanceWatch({
       ...parts,
       api: turns.for('claim'),
-      podFor: (object) => this.#pods.boundFor(object)?.sight.uid,
+      podFor: (object) => this.#tenures.podFor(object),
       isDisturbed: (object) => statuses.isDisturbed(object),
       onReturn: () => {
         for (const key of this.#unwritten) this.#notify(key);
@@ -114,6 +117,10 @@ export class KubernetesSource implements Source {
       },
     });
   }
+
+  readonly #notifyKnown = (key: InstanceKey): void => {
+    if (this.#watch.known.of(key) !== undefined) this.#notify(key);
+  };
 
   #tenuresFrom(parts: KubernetesSourceParts): Tenures {
     return new Tenures({
@@ -125,9 +132,7 @@ export class KubernetesSource implements Source {
       onSight: (object) => {
         this.#watch.see(object);
       },
-      onChange: (key) => {
-        if (this.#watch.known.of(key) !== undefined) this.#notify(key);
-      },
+      onChange: this.#notifyKnown,
     });
   }
 
@@ -137,6 +142,7 @@ export class KubernetesSource implements Source {
     if (this.#isClosed) return;
     this.volumes.start();
     const podsSeen = this.#pods.start();
+    this.#awaited.start();
     await Promise.race([podsSeen, pause(PODS_FIRST_MS)]);
     await this.#watch.start();
     void podsSeen.then(() => {
@@ -185,8 +191,13 @@ export class KubernetesSource implements Source {
     if (known?.isClaimed !== true) return;
     const before = this.#reports.last(known.object);
     const now = Date.now();
+    const words = this.#awaited.wordsFor(known.object);
     const tenure = this.#tenures.of(known, status);
-    const told = statusUnder(tenure, status, before, { nodeName: this.#nodeName, now });
+    const told = statusUnder(tenure, status, before, {
+      nodeName: this.#nodeName,
+      now,
+      ...(words === undefined ? {} : { words }),
+    });
     this.#unwritten.add(key);
     // What follows lets go of the placeholder Pod of one that is not to run.
     const mustStand = tenure.is !== 'placed';
@@ -229,6 +240,7 @@ export class KubernetesSource implements Source {
     this.#lease?.close();
     this.#watch.close();
     this.#pods.close();
+    this.#awaited.close();
     this.#tenures.close();
     this.#secrets.close();
     await Promise.all([this.#reports.close(), this.volumes.close()]);

@@ -1,6 +1,6 @@
 import type { SilentField } from '../../../api/instance.ts';
-import { parseQuantity } from '../../../api/quantity.ts';
 import { textAt, valueAt } from '../../../api/raw.ts';
+import { roomSeen } from './held-room.ts';
 import type { InstanceSight, Demand } from './instance-sight.ts';
 
 /**
@@ -37,18 +37,9 @@ function pick(from: Partial<Demand>, silent: readonly SilentField[]): Partial<De
 }
 
 function seenOf({ status }: InstanceSight): Partial<Demand> {
-  const vcpus = valueAt(status, ['vcpus']);
-  const size = bytesAt(status, 'size');
   const volumes = valueAt(status, ['volumes']);
   return {
-    ...(typeof vcpus === 'number' ? { vcpus } : {}),
-    ...(size === undefined ? {} : { memoryBytes: size + (bytesAt(status, 'hotplugSize') ?? 0) }),
+    ...roomSeen(status),
     ...(Array.isArray(volumes) ? { volumes: volumes.flatMap((each) => textAt(each, ['volume']) ?? []) } : {}),
   };
-}
-
-function bytesAt(status: InstanceSight['status'], field: string): number | undefined {
-  const text = textAt(status, [field]);
-  const quantity = text === undefined ? undefined : parseQuantity('size', text);
-  return quantity?.is === 'bytes' ? quantity.bytes : undefined;
 }

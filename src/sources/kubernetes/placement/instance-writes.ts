@@ -11,7 +11,8 @@ import {
 import { objectIn } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import type { InstanceSight } from './instance-sight.ts';
-import { PLACEHOLDER_NOTE } from './placeholder-note.ts';
+import { PLACEHOLDER_NOTE, noteText } from './placeholder-note.ts';
+import type { Room } from './placeholder-note.ts';
 import { readNode } from './node-reads.ts';
 import type { PlacementStatus } from './placement-status.ts';
 
@@ -50,13 +51,14 @@ export async function notePod(
   api: ApiServer,
   { key, uid }: InstanceSight,
   pod: string,
+  room: Room,
 ): Promise<KubernetesObject | undefined> {
   const answer = await api.ask({
     method: 'PATCH',
     path: `${instancePath(key)}?fieldManager=${FIELD_MANAGER}`,
     patch: 'application/merge-patch+json',
     // The uid is a precondition: another Instance of this name is not meant.
-    body: { metadata: { uid, annotations: { [PLACEHOLDER_NOTE]: pod } } },
+    body: { metadata: { uid, annotations: { [PLACEHOLDER_NOTE]: noteText(pod, room) } } },
   });
   return written(answer);
 }

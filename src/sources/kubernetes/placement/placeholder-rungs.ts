@@ -1,5 +1,6 @@
 import { nodeChoiceOf } from './node-choice.ts';
-import { isPlaceholderOf } from './placeholder-note.ts';
+import { KEPT } from '../tenure/placed-instance.ts';
+import { covers, isPlaceholderOf } from './placeholder-note.ts';
 import { demandDigest } from './placeholder-pod.ts';
 import { POD_FINALIZER } from './placeholder-words.ts';
 import type { Demand } from './instance-sight.ts';
@@ -66,6 +67,18 @@ export const roomNeeded: Rung = ({ instance, pod }) => {
   const demand = demandIn(instance);
   if (demand === undefined || instance.holder === undefined || needsRoom(instance, demand)) return undefined;
   return pod === undefined ? REST : { actions: [gentleEnd(pod)] };
+};
+
+/**
+ * Its node has put it to rest, for it is to start larger than there is room for here: it is asked for anew. What is
+ * smaller than its placeholder has too much until it is placed again.
+ */
+export const roomEnough: Rung = ({ instance, pod }) => {
+  const { holder, takenBy, noted, room } = instance;
+  const demand = demandIn(instance);
+  if (demand === undefined || holder === undefined || takenBy !== KEPT) return undefined;
+  if (pod?.binding.is !== 'bound' || pod.uid !== noted || room === undefined) return undefined;
+  return covers(room, demand) ? undefined : { actions: [gentleEnd(pod)] };
 };
 
 /** What is still to be scheduled is asked for as declared now. */

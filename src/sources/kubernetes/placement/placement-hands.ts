@@ -5,6 +5,7 @@ import { lookUp } from '../object-changes.ts';
 import type { InstanceSight } from './instance-sight.ts';
 import { letGo, notePod, writeStatus } from './instance-writes.ts';
 import { isPlaceholderOf, podClaimsOf } from './placeholder-note.ts';
+import type { Room } from './placeholder-note.ts';
 import { placeholderFor } from './placeholder-pod.ts';
 import type { PlaceholderSettings } from './placeholder-pod.ts';
 import type { PlacementPlan } from './placement-plan.ts';
@@ -44,7 +45,7 @@ async function act(parts: Parts, instance: InstanceSight, action: PlacementActio
   switch (action.kind) {
     case 'create-placeholder': {
       const made = await createPod(api, placeholderFor(instance, action.demand, action.node, settings));
-      return made.is === 'refused' ? made.why : note(parts, instance, made);
+      return made.is === 'refused' ? made.why : note(parts, { instance, room: action.demand }, made);
     }
     case 'release-placeholder':
       await release(parts, action.pod);
@@ -66,7 +67,7 @@ async function act(parts: Parts, instance: InstanceSight, action: PlacementActio
 /** The Pod before its note: one that is not noted, because we were cut short, too, is removed and made again. */
 async function note(
   { api, sights }: Parts,
-  instance: InstanceSight,
+  { instance, room }: { readonly instance: InstanceSight; readonly room: Room },
   { object, isNew }: Extract<Made, { is: 'there' }>,
 ): Promise<Outcome> {
   if (podSightOf(object)?.instance.uid !== instance.uid) {
@@ -74,7 +75,7 @@ async function note(
     return { is: 'stalled', reason: 'PlaceholderNameTaken', message };
   }
   sights.putPod(object);
-  const after = isNew ? await notePod(api, instance, object.uid) : undefined;
+  const after = isNew ? await notePod(api, instance, object.uid, room) : undefined;
   if (after !== undefined) sights.putInstance(after);
   return 'done';
 }

@@ -7,6 +7,7 @@ import {
   endingGone,
   made,
   nodeChosen,
+  roomEnough,
   roomNeeded,
   standing,
   understood,
@@ -28,7 +29,16 @@ export type PlacementPlan = {
 /** From what must hold first. */
 const LADDER: readonly Rung[] = [
   ...[holderExists, holderHeard, endingGone, made, deletionAwaited, understood, besideItsDisk, standing],
-  ...[roomNeeded, unnamed, askedAsDeclared, nodeChosen, placeholderThere, placeholderBound, taken],
+  ...[
+    roomNeeded,
+    roomEnough,
+    unnamed,
+    askedAsDeclared,
+    nodeChosen,
+    placeholderThere,
+    placeholderBound,
+    taken,
+  ],
 ];
 
 /** The same world gives the same plan; a world at rest gives no action and no status. */

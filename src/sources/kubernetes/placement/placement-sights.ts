@@ -5,6 +5,7 @@ import type { InstanceKey } from '../../../machine/ids.ts';
 import { NODE_LABEL } from '../instance-resource.ts';
 import { isOlder, labelOf } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
+import { withKeptMemory } from './held-room.ts';
 import { instanceSightOf } from './instance-sight.ts';
 import type { InstanceSight } from './instance-sight.ts';
 import { agentSightOf, nodeSightOf, standingOf } from './node-sight.ts';
@@ -169,7 +170,9 @@ export class PlacementSights {
   worldOf(key: InstanceKey, now: number): Omit<PlacementWorld, 'settings' | 'refusal'> | undefined {
     const declared = this.#instances.get(key);
     if (declared === undefined) return undefined;
-    const instance = withInherited(declared, (name) => this.#instances.get(keyOf(namespaceOf(key), name)));
+    const instance = withKeptMemory(
+      withInherited(declared, (name) => this.#instances.get(keyOf(namespaceOf(key), name))),
+    );
     const pod = this.#pods.get(keyOf(namespaceOf(key), placeholderNameFor(nameOf(key), instance.uid)));
     const { holder } = instance;
     return {

@@ -1,7 +1,11 @@
 import type { InstanceEvent } from '../../../api/reported.ts';
 import type { Condition, InstanceStatus } from '../../../api/status.ts';
+import type { SchedulerWords } from './awaited-pods.ts';
 import { EVICTED } from './tenure.ts';
 import type { Tenure } from './tenure.ts';
+
+/** `words`: of the scheduler, about the Pod that it waits for. */
+type NodeWords = { readonly nodeName: string; readonly now: number; readonly words?: SchedulerWords };
 
 type Claim = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
 
@@ -13,9 +17,9 @@ export function statusUnder(
   tenure: Tenure,
   status: InstanceStatus,
   before: InstanceStatus | undefined,
-  { nodeName, now }: { readonly nodeName: string; readonly now: number },
+  { nodeName, now, words }: NodeWords,
 ): InstanceStatus {
-  const claims = claimsOf(tenure, nodeName);
+  const claims = claimsOf(tenure, nodeName, words);
   const others = status.conditions.filter(({ type }) => claims.every((claim) => claim.type !== type));
   const own = claims.map((claim) => stamped(claim, status, before, now));
   const isReady = ({ type }: Condition): boolean => type === 'Ready';
@@ -53,7 +57,7 @@ export function statusLeft(
   return { observedGeneration, conditions: claims.map((claim) => stamped(claim, status, status, now)) };
 }
 
-function claimsOf(tenure: Tenure, nodeName: string): readonly Claim[] {
+function claimsOf(tenure: Tenure, nodeName: string, words?: SchedulerWords): readonly Claim[] {
   switch (tenure.is) {
     case 'unknown':
       return [];
@@ -73,6 +77,7 @@ function claimsOf(tenure: Tenure, nodeName: string): readonly Claim[] {
         },
       ];
     case 'placed':
+    case 'outgrown':
       return [scheduledOn(nodeName)];
     case 'parked':
       return [
@@ -84,8 +89,11 @@ function claimsOf(tenure: Tenure, nodeName: string): readonly Claim[] {
         },
       ];
     case 'waiting':
-      return evictedClaims(
-        `its placeholder Pod on node ${nodeName} ended: ${AT_REST[tenure.state]} there until it has another`,
+      return saidBy(
+        words,
+        evictedClaims(
+          `its placeholder Pod on node ${nodeName} ended: ${AT_REST[tenure.state]} there until it has another`,
+        ),
       );
     case 'leaving':
       return tenure.to === undefined
@@ -96,6 +104,16 @@ function claimsOf(tenure: Tenure, nodeName: string): readonly Claim[] {
             `spec.nodeName is ${tenure.to}: it is removed from node ${nodeName}, and begins anew there`,
           );
   }
+}
+
+/** Why there is no other yet, as the scheduler says it. */
+function saidBy(words: SchedulerWords | undefined, claims: readonly Claim[]): readonly Claim[] {
+  if (words === undefined) return claims;
+  return claims.map((claim) =>
+    claim.type === 'Scheduled'
+      ? { ...claim, ...words }
+      : { ...claim, message: `${claim.message}; the scheduler: ${words.message}` },
+  );
 }
 
 function scheduledOn(nodeName: string): Claim {

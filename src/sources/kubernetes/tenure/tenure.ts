@@ -3,6 +3,8 @@ import type { InstanceStatus } from '../../../api/status.ts';
 import type { Declared } from '../../source.ts';
 import type { Known } from '../known-instances.ts';
 import { hasEndedForGood, needsRoom, readyReasonIn } from '../placement/room.ts';
+import type { Room } from '../placement/placeholder-note.ts';
+import { RESIZING, resizingWords, roomLacking } from './outgrown.ts';
 import { KEPT, placedBy } from './placed-instance.ts';
 
 /** The reason for which it is not as declared, where its placeholder Pod ended. */
@@ -12,6 +14,8 @@ export const EVICTED = 'Evicted';
 export type Tenure =
   /** A Pod of it holds room here, or it needs none: it is as it is declared. */
   | { readonly is: 'placed' }
+  /** A Pod of it holds less room than is declared: what runs of it runs on, and it does not start. */
+  | { readonly is: 'outgrown'; readonly state: RunState; readonly why: string }
   /** Nobody can say now whether there is a Pod. */
   | { readonly is: 'unknown' }
   /** No Pod, and nobody can say what it is to be: it is stopped, and all else stays. */
@@ -28,6 +32,8 @@ export type Tenure =
 export type TenureFacts = {
   readonly nodeName: string;
   readonly pods: 'unknown' | 'bound' | 'none';
+  /** What the Pod that is bound here holds room for, where that is noted. */
+  readonly room?: Room;
   readonly status: InstanceStatus | undefined;
   /** Its memory cannot be kept: it comes to rest without. */
   readonly isStandbyUnavailable: boolean;
@@ -42,12 +48,18 @@ export function tenureOf({ object, declared, named }: Known, facts: TenureFacts)
   if (declared.is === 'gone' || named === facts.nodeName) return { is: 'placed' };
   if (pod === undefined || facts.pods === 'bound')
     return named === undefined || declared.is === 'held'
-      ? { is: 'placed' }
+      ? tenureBound(declared, facts)
       : tenureElsewhere(declared, named, facts);
   if (facts.pods === 'unknown') return { is: 'unknown' };
   // Drained with a spec that cannot be read: its node is let go of, its policy is heard when it can be.
   if (declared.is === 'held') return { is: 'stopped' };
   return tenureWithoutPod(declared, { ...facts, isKept: pod === KEPT });
+}
+
+function tenureBound(declared: Declared, { room }: TenureFacts): Tenure {
+  const needed = roomLacking(declared, room);
+  if (declared.is !== 'wanted' || room === undefined || needed === undefined) return { is: 'placed' };
+  return { is: 'outgrown', state: declared.instance.spec.state, why: resizingWords(room, needed) };
 }
 
 /** An edit of spec.nodeName gives its disk up, as another image does: by the same policy, or at the next start. */
@@ -93,7 +105,9 @@ function wantedState({ spec }: Instance, status: InstanceStatus | undefined): Ru
  */
 export function isAtRest(status: InstanceStatus | undefined, generation: number, state: RunState): boolean {
   if (status === undefined) return false;
-  const isBarred = status.state === 'Stopped' && readyReasonIn(status, 'False') === EVICTED;
+  const reason = readyReasonIn(status, 'False');
+  const isDown = status.state === 'Stopped' || status.state === 'Created';
+  const isBarred = isDown && (reason === EVICTED || reason === RESIZING);
   return isBarred || !needsRoom({ status, generation }, { state });
 }
 
@@ -121,6 +135,8 @@ function wantedUnder(tenure: Tenure, declared: Wanted): Declared {
     case 'misplaced':
     case 'stopped':
       return declared;
+    case 'outgrown':
+      return { ...declared, startBar: { reason: RESIZING, message: tenure.why } };
     case 'leaving':
       return { is: 'gone' };
     case 'unknown': {

@@ -16,6 +16,9 @@ import type { Known } from '../known-instances.ts';
 import { finalizersOf, isBeingDeleted } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import { lookUp } from '../object-changes.ts';
+import { podClaimsOf } from '../placement/placeholder-note.ts';
+import type { Room } from '../placement/placeholder-note.ts';
+import { roomLacking } from './outgrown.ts';
 import { keep, KEPT, placedBy } from './placed-instance.ts';
 import { isOver, POD } from './placeholder-watch.ts';
 import type { NodePod, PlaceholderWatch } from './placeholder-watch.ts';
@@ -78,14 +81,25 @@ export class Tenures {
   of(known: Known, status = this.#parts.lastStatus(known)): Tenure {
     const { pods, nodeName } = this.#parts;
     const { key, uid } = known.object;
-    const isBound = pods.boundFor(known.object) !== undefined;
+    const pod = pods.boundFor(known.object);
+    const room = pod && roomOf(known.object, pod);
     return tenureOf(known, {
       nodeName,
-      pods: isBound ? 'bound' : pods.isSynced ? 'none' : 'unknown',
+      ...(room === undefined ? {} : { room }),
+      pods: pod !== undefined ? 'bound' : pods.isSynced ? 'none' : 'unknown',
       status,
       isStandbyUnavailable: this.#standbyUnavailable.has(key),
       isSourceThere: this.#remakable.has(uid),
     });
+  }
+
+  /** The Pod by which it is to be here; one that holds too little room brings nothing back that was put to rest. */
+  podFor(object: KubernetesObject): string | undefined {
+    const pod = this.#parts.pods.boundFor(object);
+    if (pod === undefined || placedBy(object) !== KEPT) return pod?.sight.uid;
+    const declared = this.#parts.knownOf(object.key)?.declared;
+    const isTooSmall = declared !== undefined && roomLacking(declared, roomOf(object, pod)) !== undefined;
+    return isTooSmall ? undefined : pod.sight.uid;
   }
 
   declared(known: Known): Declared {
@@ -181,11 +195,17 @@ function generationOf({ declared }: Known): number {
   return declared.is === 'gone' ? 0 : declared.generation;
 }
 
-type Kept = Extract<Tenure, { is: 'parked' | 'waiting' | 'stopped' }>;
+/** What a Pod holds room for; undefined: that was not noted. */
+function roomOf(instance: KubernetesObject, { sight }: NodePod): Room | undefined {
+  const { noted, room } = podClaimsOf(instance);
+  return noted === sight.uid ? room : undefined;
+}
 
-/** It is on this node without a Pod. */
+type Kept = Extract<Tenure, { is: 'parked' | 'waiting' | 'stopped' | 'outgrown' }>;
+
+/** It is on this node without a Pod, or without one that is large enough. */
 function isKept(tenure: Tenure): tenure is Kept {
-  return tenure.is === 'parked' || tenure.is === 'waiting' || tenure.is === 'stopped';
+  return ['parked', 'waiting', 'stopped', 'outgrown'].includes(tenure.is);
 }
 
 /** What a fork does not say of its eviction, its source may. */
