@@ -27,7 +27,7 @@ export type AgentSight = {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly renewal: string;
-  /** By our own clock: when this renewal was first seen. Clocks of nodes are not compared. */
+  /** By our own clock, which nobody sets: when this renewal was first seen. Clocks of nodes are not compared. */
   readonly seenAt: number;
   readonly hypervisors: readonly string[];
   readonly hasKvm: boolean;

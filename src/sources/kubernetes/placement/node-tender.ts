@@ -15,7 +15,6 @@ import type { PlacementSights } from './placement-sights.ts';
 export type NodeTenderParts = {
   readonly api: ApiServer;
   readonly sights: PlacementSights;
-  readonly now: () => number;
   /** What may be thought of its node changed. */
   readonly onStanding: (instance: InstanceKey) => void;
   readonly onTrouble: (node: string, error: unknown) => void;
@@ -49,12 +48,12 @@ export class NodeTender {
   }
 
   async #tend(name: string): Promise<ErrandResult> {
-    const { sights, now } = this.#parts;
-    const at = now();
+    const { sights } = this.#parts;
+    const at = sights.steadyNow();
     const agent = sights.agent(name);
     const isHeard = agent !== undefined && isFresh(agent, at);
     this.#alarms.set(name, isHeard ? agent.seenAt + AGENT_GRACE_MS - at : undefined);
-    const standing = sights.standing(name, at);
+    const standing = sights.standing(name);
     this.#tell(name, standing);
     if (standing === 'gone' && agent !== undefined) return this.#collect(agent);
     const node = sights.node(name);

@@ -43,7 +43,7 @@ const LEASE = 'hypeman-placement';
 /** Placement in the cluster of an API server, which is closed with it: see the README beside this. */
 export function openPlacement(api: ApiServer, options: PlacementOptions): Placement {
   const { log, now = Date.now, settings, timing, leaseTiming } = options;
-  const sights = new PlacementSights(options.parser);
+  const sights = new PlacementSights(options.parser, options.now);
   let term: PlacementTerm | undefined;
   const lease: LeaderLease = new LeaderLease({
     api,
@@ -67,7 +67,6 @@ export function openPlacement(api: ApiServer, options: PlacementOptions): Placem
     api,
     log,
     sights,
-    now,
     onInstance: (key) => term?.instance(key),
     onNode: (name) => term?.node(name),
     onNeighbour: (namespace) => term?.neighbour(namespace),
@@ -79,7 +78,7 @@ export function openPlacement(api: ApiServer, options: PlacementOptions): Placem
       lease.start();
     },
     isAtWork: () => lease.isHeld(),
-    figures: () => ({ ...sights.counts(now()), isAtWork: lease.isHeld() }),
+    figures: () => ({ ...sights.counts(), isAtWork: lease.isHeld() }),
     close: async () => {
       watches.close();
       await lease.close();

@@ -108,7 +108,7 @@ export async function removeStray(parts: Parts, key: InstanceKey, pod: PodSight)
   const there = await lookUp(parts.api, key);
   if (there?.uid === pod.instance.uid) return false;
   const { binding } = pod;
-  const standing = binding.is === 'bound' ? parts.sights.standing(binding.node, parts.now()) : 'alive';
+  const standing = binding.is === 'bound' ? parts.sights.standing(binding.node) : 'alive';
   await release(parts, pod);
   await deletePod(parts.api, parts.sights.pod(pod), standing === 'gone' || standing === 'out-of-service');
   return true;

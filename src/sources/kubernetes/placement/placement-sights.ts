@@ -19,6 +19,8 @@ const MOST_ENDED = 10_000;
 
 /** What the watches have shown of a cluster: enough to say where Instances are to be, and no value of a spec. */
 export class PlacementSights {
+  /** Milliseconds of a clock that nobody sets; `AgentSight.seenAt` is one of them. */
+  readonly steadyNow: () => number;
   readonly #parser: Parser;
   readonly #instances = new Map<InstanceKey, InstanceSight>();
   readonly #pods = new Map<InstanceKey, PodSight>();
@@ -30,8 +32,10 @@ export class PlacementSights {
   /** Uids of what is gone, the last of them. */
   readonly #ended = new Set<string>();
 
-  constructor(parser: Parser) {
+  /** `steadyNow`: by it agents are heard or not. A clock that is set must make nobody silent. */
+  constructor(parser: Parser, steadyNow: () => number = () => performance.now()) {
     this.#parser = parser;
+    this.steadyNow = steadyNow;
   }
 
   /** The sight that this one takes the place of; nothing changes when that is the newer one. */
@@ -77,8 +81,8 @@ export class PlacementSights {
     this.#nodes.delete(name);
   }
 
-  putAgent(object: KubernetesObject, now: number): void {
-    const sight = agentSightOf(object, now, (node) => this.#agents.get(node));
+  putAgent(object: KubernetesObject): void {
+    const sight = agentSightOf(object, this.steadyNow(), (node) => this.#agents.get(node));
     this.#agents.set(sight.node, sight);
   }
 
@@ -123,12 +127,12 @@ export class PlacementSights {
     return this.#agents.get(node);
   }
 
-  standing(node: string, now: number): NodeStanding {
-    return standingOf(this.#nodes.get(node), this.#agents.get(node), now);
+  standing(node: string): NodeStanding {
+    return standingOf(this.#nodes.get(node), this.#agents.get(node), this.steadyNow());
   }
 
   /** How many Instances no node has, and nodes by their standing; those that never had an agent are left out. */
-  counts(now: number): { readonly unplaced: number; readonly nodes: Readonly<Record<string, number>> } {
+  counts(): { readonly unplaced: number; readonly nodes: Readonly<Record<string, number>> } {
     const unplaced = [...this.#instances.values()].filter(
       ({ holder, isBeingDeleted }) => holder === undefined && !isBeingDeleted,
     ).length;
@@ -140,7 +144,7 @@ export class PlacementSights {
       gone: 0,
     };
     for (const name of this.#agents.keys()) {
-      const standing = this.standing(name, now);
+      const standing = this.standing(name);
       nodes[standing] = (nodes[standing] ?? 0) + 1;
     }
     return { unplaced, nodes };
@@ -179,8 +183,8 @@ export class PlacementSights {
       now,
       instance,
       ...(pod === undefined ? {} : { pod }),
-      ...(holder === undefined ? {} : { holderStanding: this.standing(holder, now) }),
-      ...(pod?.binding.is === 'bound' ? { podStanding: this.standing(pod.binding.node, now) } : {}),
+      ...(holder === undefined ? {} : { holderStanding: this.standing(holder) }),
+      ...(pod?.binding.is === 'bound' ? { podStanding: this.standing(pod.binding.node) } : {}),
       ...this.#neighbours(instance),
     };
   }

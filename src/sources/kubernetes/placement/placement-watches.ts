@@ -19,7 +19,6 @@ export type PlacementWatchesParts = {
   readonly onNode: (name: string) => void;
   /** Something that Instances of this namespace may wait for changed. */
   readonly onNeighbour: (namespace: string) => void;
-  readonly now: () => number;
   readonly timing?: ListWatchTiming;
 };
 
@@ -114,10 +113,10 @@ function nodeSink({ sights, onNode }: PlacementWatchesParts): Sink {
   };
 }
 
-function agentSink({ sights, onNode, now }: PlacementWatchesParts): Sink {
+function agentSink({ sights, onNode }: PlacementWatchesParts): Sink {
   return {
     put: (object) => {
-      sights.putAgent(object, now());
+      sights.putAgent(object);
       onNode(nameOf(object.key));
     },
     gone: (key) => {
