@@ -7,8 +7,9 @@ import { runBare } from './cluster/bare.ts';
 import { burst } from './cluster/burst.ts';
 import { churn, edits, outage } from './cluster/faults.ts';
 import { instancesIn } from './cluster/fleet.ts';
-import { memory, rest } from './cluster/rest.ts';
+import { emptyMemory, memory, rest } from './cluster/rest.ts';
 import { rotate } from './cluster/rotation.ts';
+import { steady } from './cluster/steady.ts';
 import type { Stand } from './cluster/stand.ts';
 import type { BenchResult, Figure } from './figures.ts';
 
@@ -28,7 +29,7 @@ export async function benchCluster(say: (text: string) => void, size = SIZE): Pr
   const agents: Stand['agents'][number][] = [];
   try {
     await installCrd(plane.admin);
-    for (const name of ['fleet', 'bare', 'rotated'])
+    for (const name of ['fleet', 'bare', 'steady', 'rotated'])
       await must(plane.admin, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name } } });
     const kubeconfig = await plane.kubeconfig('admin');
     told(`bare client: ${size} instances`);
@@ -39,8 +40,8 @@ export async function benchCluster(say: (text: string) => void, size = SIZE): Pr
     const names = namesFor('fleet', size);
     const stand: Stand = { plane, agents, names, path: instancesIn('fleet'), nodes: NODES, say: told };
     const aims: Figure[] = [];
-    aims.push(...(await burst(stand, bare)));
-    for (const phase of [rest, edits, rotate, outage, churn, memory]) {
+    aims.push(...(await emptyMemory(stand)), ...(await burst(stand, bare)));
+    for (const phase of [steady, rest, edits, rotate, outage, churn, memory]) {
       told(phase.name);
       aims.push(...(await phase(stand)));
     }

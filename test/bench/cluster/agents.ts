@@ -83,3 +83,7 @@ export function requestsOf(all: readonly AgentFigures[]): number {
   const counts = all.flatMap(({ answers }) => Object.entries(answers));
   return counts.filter(([name]) => !name.startsWith('WATCH')).reduce((sum, [, count]) => sum + count, 0);
 }
+
+export function cpuSecondsOf(all: readonly AgentFigures[]): number {
+  return all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+}

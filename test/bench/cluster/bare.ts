@@ -7,6 +7,8 @@ import { createInstance, forEach, insist, instancesIn } from './fleet.ts';
  * right behind its creation. It watches nothing, decides nothing and keeps nothing.
  */
 export type Bare = {
+  /** When its claim was answered: no agent can act sooner, however it hears of an instance. */
+  readonly claimedAt: ReadonlyMap<string, number>;
   readonly restAt: ReadonlyMap<string, number>;
   readonly createdAt: ReadonlyMap<string, number>;
 };
@@ -15,13 +17,15 @@ export async function runBare(
   kubeconfig: string,
   namespace: string,
   names: readonly string[],
+  pace: typeof forEach = forEach,
 ): Promise<Bare> {
   const api = new KeptAliveApi(await openClusterAccess({ is: 'kubeconfig', path: kubeconfig }));
   const path = instancesIn(namespace);
   const createdAt = new Map<string, number>();
+  const claimedAt = new Map<string, number>();
   const restAt = new Map<string, number>();
   try {
-    await forEach(names, async (name) => {
+    await pace(names, async (name) => {
       createdAt.set(name, clock());
       await createInstance(api, path, name, { image: 'docker.io/library/nginx:1.29', nodeName: 'nowhere' });
       const claim = {
@@ -31,10 +35,11 @@ export async function runBare(
       };
       const patch = 'application/merge-patch+json';
       await insist(api, { method: 'PATCH', path: `${path}/${name}`, patch, body: { metadata: claim } });
+      claimedAt.set(name, clock());
       await insist(api, { method: 'PATCH', path: `${path}/${name}/status`, patch, body: { status: STATUS } });
       restAt.set(name, clock());
     });
-    return { restAt, createdAt };
+    return { createdAt, claimedAt, restAt };
   } finally {
     api.close();
   }

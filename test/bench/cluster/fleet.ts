@@ -9,7 +9,7 @@ export function instancesIn(namespace: string): string {
   return `/apis/hypeman.dev/v1alpha1/namespaces/${namespace}/instances`;
 }
 
-const AT_ONCE = 32;
+export const AT_ONCE = 32;
 /** Of a request that was given up and taken all the same. */
 const ALREADY_THERE = 409;
 
@@ -27,6 +27,21 @@ export async function forEach<T>(
       for (const one of queue) await work(one);
     }),
   );
+}
+
+/** Begins `work` for so many in a second, whether those before are done or not. */
+export function forEachAtRate(
+  perSecond: number,
+): <T>(all: readonly T[], work: (one: T) => Promise<void>) => Promise<void> {
+  return async (all, work) => {
+    const startedAt = now();
+    const works: Promise<void>[] = [];
+    for (const [index, one] of all.entries()) {
+      await sleep(Math.max(0, startedAt + (index * 1000) / perSecond - now()));
+      works.push(work(one));
+    }
+    await Promise.all(works);
+  };
 }
 
 /** As a user with patience asks: again until the server takes it. */

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlPlane } from '../../support/cluster-control-plane.ts';
+import { requestsOf } from './agents.ts';
 import type { Agent, AgentFigures } from './agents.ts';
 
 /** What every phase of the bench works on. */
@@ -38,3 +40,17 @@ export function delays(
     return then === undefined ? [] : [then - at];
   });
 }
+
+/** Resolves with how many were asked when no agent asks for anything any more. */
+export async function untilQuiet(stand: Stand): Promise<number> {
+  let count = -1;
+  for (let quiet = 0; quiet < QUIET_LOOKS;) {
+    await sleep(1_000);
+    const next = requestsOf(await askAll(stand));
+    quiet = next === count ? quiet + 1 : 0;
+    count = next;
+  }
+  return count;
+}
+
+const QUIET_LOOKS = 4;
