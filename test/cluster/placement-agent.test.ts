@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mappingOf, textAt, valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
+import type { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
 import { openFakeNode, startFakeAgent } from '../support/cluster-agent.ts';
 import type { FakeAgent, FakeNode } from '../support/cluster-agent.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
@@ -19,13 +20,23 @@ describe.skipIf(missing !== undefined)(`placement and an agent ${missing ?? ''}`
   let node: PaperNode;
   let host: FakeNode;
   let agent: FakeAgent;
+  /** What placement wrote, Leases aside. */
+  const asked: string[] = [];
 
   beforeAll(async () => {
     plane = await startControlPlane({ schedules: true });
     await installCrd(plane.admin);
     await makeSystem(plane.admin);
     node = await addPaperNode(plane.admin, NODE);
-    worker = await startWorker(plane);
+    const around =
+      (ask: ApiServer['ask']): ApiServer['ask'] =>
+      (request) => {
+        const path = request.path.replace(/\?.*/, '').split('/').slice(-2)[0] ?? '';
+        if (request.method !== 'GET' && !request.path.includes('/leases'))
+          asked.push(`${request.method} ${path}`);
+        return ask(request);
+      };
+    worker = await startWorker(plane, { around });
     host = withStandby(await openFakeNode());
     agent = await startFakeAgent(plane, host);
   });
@@ -81,6 +92,26 @@ describe.skipIf(missing !== undefined)(`placement and an agent ${missing ?? ''}`
     expect(valueAt((await yard.read('web')).body, ['status', 'state'])).toBe('Standby');
     await yard.remove('web');
     await eventually(async () => (await yard.read('web')).status === 404);
+  });
+
+  function written(): number {
+    return [...agent.answers]
+      .filter(([name]) => /^(POST|PATCH|PUT|DELETE)/.test(name))
+      .reduce((sum, [, count]) => sum + count, 0);
+  }
+
+  test('a start takes two requests of placement, and six of the agent at most', async () => {
+    const yard = await makePlacementYard(plane.admin);
+    const [ofPlacement, ofAgent] = [asked.length, written()];
+    const instance = await yard.declare('web');
+    await yard.untilSaid('web', 'Ready', { status: 'True' });
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    const mine = asked.slice(ofPlacement);
+    expect(mine.slice(0, 2)).toEqual([`POST ${yard.namespace}`, 'PATCH instances']);
+    expect(mine.length).toBeLessThanOrEqual(3);
+    expect(written() - ofAgent).toBeLessThanOrEqual(6);
+    await yard.remove('web');
+    await eventually(async () => (await yard.podOf(instance)) === undefined);
   });
 
   /** As whoever may create and delete Pods and nothing else would: the likeness of a placeholder, on a node of his. */

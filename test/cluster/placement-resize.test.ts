@@ -79,6 +79,10 @@ describe.skipIf(missing !== undefined)(`an Instance that is edited in size ${mis
     const { instance, id, pod } = await running();
     await yard.merge('web', { spec: { size: '2GB' } });
     await yard.untilSaid('web', 'UpToDate', { status: 'False', reason: 'RestartRequired' });
+    await yard.untilSaid('web', 'Scheduled', {
+      status: 'True',
+      message: /room for 2 vCPUs and 1GB, and 2 vCPUs and 2GB are declared/,
+    });
     expect(textAt(await yard.podOf(instance), ['metadata', 'uid'])).toBe(pod);
     await yard.merge('web', RESTART);
     const seen: string[] = [];

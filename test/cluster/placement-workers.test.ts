@@ -149,7 +149,7 @@ describe.skipIf(missing !== undefined)(`workers of placement ${missing ?? ''}`, 
     }
   });
 
-  test('one Instance takes a Pod and a status; what is missing after an outage is made', async () => {
+  test('one Instance takes a Pod; what is missing after an outage is made', async () => {
     const worker = await work();
     await eventually(() => worker.isAtWork());
     await sleep(500);

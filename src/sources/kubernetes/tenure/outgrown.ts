@@ -6,7 +6,10 @@ import type { Room } from '../placement/placeholder-note.ts';
 /** The reason for which it does not start, where its placeholder Pod holds too little room. */
 export const RESIZING = 'Resizing';
 
-/** What a start would need, where that is more than there is room for. What a fork leaves to its source is not known here. */
+/**
+ * What a start would need, where that is more than there is room for. What a fork leaves to its source is not known
+ * here, and taken to fit.
+ */
 export function roomLacking(declared: Declared, room: Room | undefined): Room | undefined {
   if (declared.is !== 'wanted' || room === undefined) return undefined;
   const { silent = [], vcpus, memoryBytes, hotplugBytes } = declared.instance.spec;
@@ -20,7 +23,7 @@ export function roomLacking(declared: Declared, room: Room | undefined): Room | 
 export function resizingWords(room: Room, needed: Room): string {
   return (
     `its placeholder Pod holds room for ${roomText(room)}, and ${roomText(needed)} are declared: ` +
-    'it starts when there is room for that on its node'
+    'its next start waits for that room on its node'
   );
 }
 

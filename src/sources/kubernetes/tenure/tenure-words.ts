@@ -77,8 +77,9 @@ function claimsOf(tenure: Tenure, nodeName: string, words?: SchedulerWords): rea
         },
       ];
     case 'placed':
-    case 'outgrown':
       return [scheduledOn(nodeName)];
+    case 'outgrown':
+      return [{ ...scheduledOn(nodeName), message: `on node ${nodeName}; ${tenure.why}` }];
     case 'parked':
       return [
         {

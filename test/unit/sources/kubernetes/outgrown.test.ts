@@ -61,7 +61,7 @@ describe('an Instance whose Pod holds room for 2 vCPUs and 2 GB', () => {
         reason: 'Resizing',
         message:
           'its placeholder Pod holds room for 2 vCPUs and 2GB, and 4 vCPUs and 8GB are declared: ' +
-          'it starts when there is room for that on its node',
+          'its next start waits for that room on its node',
       },
     });
   });
