@@ -183,7 +183,7 @@ export class KubernetesSource implements Source {
 
   /** The placeholder Pod of an Instance, as this node has it. */
   podOf(key: InstanceKey): PodPlace | undefined {
-    return this.#pods.placeOf(key);
+    return this.#pods.placeOf(key, this.#watch.known.of(key)?.object);
   }
 
   async report(key: InstanceKey, status: InstanceStatus, events: readonly InstanceEvent[]): Promise<void> {

@@ -116,10 +116,16 @@ export class PlaceholderWatch {
     );
   }
 
-  placeOf(instance: InstanceKey): PodPlace | undefined {
-    const pods = this.of(instance).map(({ sight }) => sight);
-    const sight = pods.find((one) => !isOver(one)) ?? pods[0];
-    return sight === undefined ? undefined : { is: isOver(sight) ? 'over' : 'bound', uid: sight.uid };
+  /**
+   * `instance`: as it is known; while it is not, what was moved stays where it is. A Pod that others made in the
+   * likeness of its own is no place for it.
+   */
+  placeOf(key: InstanceKey, instance: KubernetesObject | undefined): PodPlace | undefined {
+    const anyBound = this.of(key).find(({ sight }) => !isOver(sight));
+    const bound = instance === undefined ? anyBound : this.boundFor(instance);
+    if (bound !== undefined) return { is: 'bound', uid: bound.sight.uid };
+    const ending = this.of(key).find(({ sight }) => isOver(sight));
+    return ending === undefined ? undefined : { is: 'over', uid: ending.sight.uid };
   }
 
   instances(): readonly InstanceKey[] {
