@@ -150,7 +150,8 @@ def tick(url):
     connections, number, link = 0, 0, None
     while not os.path.exists("/tmp/stop"):
         try:
-            if link is None:
+            # One that was closed by its answer would be opened again as plain HTTP.
+            if link is None or link.sock is None:
                 link = http.client.HTTPConnection(at.hostname)
                 link.sock = connected(at.hostname)
                 link.sock.settimeout(5)
