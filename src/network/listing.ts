@@ -1,4 +1,5 @@
 import { commandFailed } from '../host/exec.ts';
+import { TAP_PREFIX } from '../machine/ids.ts';
 import { tapOf } from './device-names.ts';
 import { member, objectsIn, textOf } from './json.ts';
 import type { JsonObject } from './json.ts';
@@ -30,24 +31,41 @@ export type ListedDevice = {
   readonly mac: string;
 };
 
-/** Seven programs at once; their cost grows with the number of guests, so callers share one listing. */
+/**
+ * Three programs, a fourth where somebody is shaped; their cost grows with the number of guests, so callers share one
+ * listing. To start a program holds up the whole controller, on a busy host for 10 ms and more.
+ */
 export async function listNetwork(host: NetworkHost, tag: string): Promise<Listing> {
-  const [links, routes, rules, ruleset, qdiscs] = await Promise.all([
-    outputOf(host, 'ip', ['-json', '-details', 'link', 'show']),
-    outputOf(host, 'ip', ['-json', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL]),
-    outputOf(host, 'ip', ['-json', '-4', 'rule', 'show']),
-    readRuleset(host, tag),
-    outputOf(host, 'tc', ['-json', 'qdisc', 'show']),
-  ]);
-  const queues = objectsIn(qdiscs, 'tc').filter((one) => tapOf(textOf(one.dev), tag) !== undefined);
+  const [seen, ruleset] = await Promise.all([listDevices(host, tag), readRuleset(host, tag)]);
+  return { ...seen, ruleset };
+}
+
+const QUESTIONS = `link show\nroute show proto ${ROUTE_PROTOCOL}\nrule show\n`;
+
+/** What an answer is of shows in its words: `ip` may say nothing for none, and so answers have no order to go by. */
+async function listDevices(host: NetworkHost, tag: string): Promise<Omit<Listing, 'ruleset'>> {
+  const text = await outputOf(host, 'ip', ['-json', '-details', '-batch', '-'], QUESTIONS);
+  const answers = text.split('\n').flatMap((line) => objectsIn(line, 'ip'));
+  const links = answers.filter(({ ifname }) => tapOf(textOf(ifname), tag) !== undefined);
+  const routes = answers.filter(({ dst }) => dst !== undefined);
+  const queues = links.some(isShaped) ? await listQueues(host, tag) : [];
   return {
-    devices: devicesIn(objectsIn(links, 'ip'), tag),
-    routes: new Map(objectsIn(routes, 'ip').map((one) => [textOf(one.dst), textOf(one.dev)])),
-    rules: objectsIn(rules, 'ip').map(ruleOf),
-    ruleset,
+    devices: new Map(links.map((link) => [textOf(link.ifname), deviceOf(link)])),
+    routes: new Map(routes.map((one) => [textOf(one.dst), textOf(one.dev)])),
+    rules: answers.filter(({ priority }) => priority !== undefined).map(ruleOf),
     rates: new Map(queues.filter(isRootTbf).map((one) => [textOf(one.dev), rateOf(one)])),
     redirected: new Set(queues.filter(({ kind }) => kind === 'ingress').map((one) => textOf(one.dev))),
   };
+}
+
+/** Its own queue limits it, or what it sends is led through another device of ours, which is no tap. */
+function isShaped(link: JsonObject): boolean {
+  return link.qdisc === 'tbf' || !textOf(link.ifname).startsWith(TAP_PREFIX);
+}
+
+async function listQueues(host: NetworkHost, tag: string): Promise<readonly JsonObject[]> {
+  const queues = objectsIn(await outputOf(host, 'tc', ['-json', 'qdisc', 'show']), 'tc');
+  return queues.filter((one) => tapOf(textOf(one.dev), tag) !== undefined);
 }
 
 /** Our tables; a host where nobody has put one yet has none. */
@@ -76,23 +94,15 @@ export async function outputOf(
   return stdout;
 }
 
-function devicesIn(links: readonly JsonObject[], tag: string): ReadonlyMap<string, ListedDevice> {
-  const ours = links.filter((link) => tapOf(textOf(link.ifname), tag) !== undefined);
-  return new Map(
-    ours.map((link) => {
-      const flags = link.flags;
-      const data = member(link.linkinfo, 'info_data');
-      const owner = member(data, 'type') === 'tap' ? member(data, 'user') : undefined;
-      return [
-        textOf(link.ifname),
-        {
-          isUp: Array.isArray(flags) && flags.includes('UP'),
-          owner: typeof owner === 'number' ? owner : undefined,
-          mac: textOf(link.address),
-        },
-      ];
-    }),
-  );
+function deviceOf(link: JsonObject): ListedDevice {
+  const { flags } = link;
+  const data = member(link.linkinfo, 'info_data');
+  const owner = member(data, 'type') === 'tap' ? member(data, 'user') : undefined;
+  return {
+    isUp: Array.isArray(flags) && flags.includes('UP'),
+    owner: typeof owner === 'number' ? owner : undefined,
+    mac: textOf(link.address),
+  };
 }
 
 function ruleOf(rule: JsonObject): RoutingRule {
