@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findQemu } from '../../src/drivers/qemu/program.ts';
@@ -10,6 +9,7 @@ import { machinesOf } from '../support/machines.ts';
 import { openQemuStage } from '../support/qemu-stage.ts';
 import type { DemoSpec } from '../support/test-house.ts';
 import { readStatusFile } from '../support/status-file.ts';
+import { answering, answers, forked } from './answering.ts';
 import { bootBare, killBare, restoreBare, suspendBare } from './bare-qemu.ts';
 import type { BenchResult, Figure } from './figures.ts';
 import { figureOf, medianOf, quantileOf, spreadOf } from './figures.ts';
@@ -18,9 +18,7 @@ import { privateMibOf } from './private-memory.ts';
 const SIZES = [512, 2048] as const;
 const ROUNDS = 5;
 const FAN_OUT = 25;
-const PORT = 8080;
 const MIB = 1024 ** 2;
-const DEADLINE_MS = 120_000;
 
 type Times = Record<
   'standby' | 'restore' | 'fork' | 'gap' | 'pause' | 'fan' | 'bareFan' | 'privateMib',
@@ -97,56 +95,6 @@ async function roundOf(
   times.gap.push(await gap.end());
   times.pause.push((await readStatusFile(house.place, name))?.status.fork?.sourcePauseMs ?? 0);
   await house.remove(name);
-}
-
-/** Milliseconds from the file's being written until each answers, in no order. */
-async function forked(house: ForkHouse, names: readonly string[]): Promise<readonly number[]> {
-  const began = performance.now();
-  await house.declareForks(names, 'base', { forkFrom: { fromRunning: true } });
-  return Promise.all(
-    names.map(async (name) => {
-      // A fork has the address of its own as soon as its program may be heard there.
-      await answering(async () => (await readStatusFile(house.place, name))?.status.network?.ip);
-      return performance.now() - began;
-    }),
-  );
-}
-
-async function answering(addressOf: () => Promise<string | undefined>): Promise<void> {
-  const until = performance.now() + DEADLINE_MS;
-  while (performance.now() < until) {
-    const ip = await addressOf();
-    if (ip !== undefined && (await answers(ip))) return;
-    await sleep(10);
-  }
-  throw new Error('nobody answers');
-}
-
-/** Whether the demo's HTTP server says its word there at once. */
-async function answers(ip: string): Promise<boolean> {
-  const socket = connect({ host: ip, port: PORT });
-  try {
-    return await new Promise<boolean>((resolve) => {
-      socket.setTimeout(250, () => {
-        resolve(false);
-      });
-      socket.once('error', () => {
-        resolve(false);
-      });
-      socket.once('close', () => {
-        resolve(false);
-      });
-      // Its own page: somebody else may answer for an address that no guest has yet.
-      let said = '';
-      socket.on('data', (words) => {
-        said += words.toString();
-        if (said.includes('from base')) resolve(true);
-      });
-      socket.once('connect', () => socket.write('GET / HTTP/1.0\r\n\r\n'));
-    });
-  } finally {
-    socket.destroy();
-  }
 }
 
 /** The longest time between two answers of the source: what its own clients see of a fork. */

@@ -5,6 +5,7 @@ import { benchMinting } from './egress-minting.ts';
 import { benchEgressProxy } from './egress-proxy.ts';
 import { benchRotation } from './egress-rotation.ts';
 import { benchFork } from './fork.ts';
+import { benchForkTimeline } from './fork-timeline.ts';
 import type { BenchResult } from './figures.ts';
 import { machineText } from './figures.ts';
 import { benchReconcile } from './reconcile.ts';
@@ -21,6 +22,7 @@ const BENCHES: Readonly<
   'egress-minting': benchMinting,
   'egress-rotation': benchRotation,
   fork: benchFork,
+  'fork-timeline': benchForkTimeline,
   reconcile: benchReconcile,
   standby: benchStandby,
 };
