@@ -73,8 +73,8 @@ describe.skipIf(missing !== undefined)(`the controller on an API server ${missin
     const edited = requests() - created;
     await sleep(2_000);
     expect(requests() - created - edited).toBe(0);
-    // Five lists and five watches; then the claim, the first status, the last, and three Events.
-    expect(created).toBeLessThanOrEqual(10 + 6);
+    // Six lists and six watches; then the claim, the first status, the last, and three Events.
+    expect(created).toBeLessThanOrEqual(12 + 6);
     expect(edited).toBeLessThanOrEqual(2);
     const reasons = (await yard.events()).map(({ reason }) => reason);
     expect(reasons).toContain('ProgramStarted');

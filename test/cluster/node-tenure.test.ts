@@ -89,6 +89,15 @@ describe.skipIf(missing !== undefined)(`by what right an Instance stays on a nod
     expect(first.keys()).toEqual([]);
   });
 
+  test('nor does one that was never begun here', async () => {
+    await create('web', { forkFrom: { instance: 'base' } });
+    const pod = await scheduler.place('web', first.name);
+    await says('web', 'Stalled', 'True Invalid');
+    await isHeldBy('web', first.name);
+    await plane.kubectl('1.20', 'drain', first.name, ...DRAIN);
+    expect(await scheduler.pod(pod)).toBeUndefined();
+  });
+
   test('what was deleted and made anew while no agent ran inherits nothing, and nothing of the first is left', async () => {
     const pod = await runs('web');
     await first.agent.close();
@@ -139,6 +148,10 @@ describe.skipIf(missing !== undefined)(`by what right an Instance stays on a nod
     await yard.merge('stopped', { spec: { state: 'Stopped' } });
     await says('stopped', 'Ready', 'True Stopped');
     await yard.merge('stopped', { spec: { state: 'Running' } });
+    // It has no need of one, and so holds none up.
+    const pod = await scheduler.place('held', first.name);
+    await scheduler.remove(pod);
+    await podGoes(pod);
     for (const name of ['moved', 'stopped']) {
       await isHeldBy(name, second.name);
       await says(name, 'Ready', 'True ProgramRunning');

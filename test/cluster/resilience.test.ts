@@ -191,8 +191,8 @@ describe.skipIf(missing !== undefined)(`a server that fails ${missing ?? ''}`, (
       await sees('web', vcpus);
     }
     expect(answers.get('WATCH 200')).toBeLessThan(30);
-    // One list for each of the five watches: two of Instances, two of Volumes, one of Pods.
-    expect(answers.get('GET 200')).toBe(5);
+    // One list for each of the six watches: two of Instances, of Volumes, and of Pods.
+    expect(answers.get('GET 200')).toBe(6);
   });
 
   test('1,200 Instances come in pages, and are all there', async () => {

@@ -29,3 +29,17 @@ export function hasCertainlyEnded(holder: string, nodeName: string, host: AgentH
   if (node !== nodeName || directory !== host.directory) return false;
   return lock === host.lock || (host.hardware !== undefined && hardware === host.hardware);
 }
+
+/** What is noted with what a host takes. */
+export function hostMark({ directory, hardware }: AgentHost): string {
+  return hardware === undefined ? directory : `${directory} ${hardware}`;
+}
+
+/**
+ * Whether a mark is that of another host. One of this machine is not: what it had in another directory is gone with
+ * that, or with the boot that it ran on.
+ */
+export function isStrangersMark(mark: string, { directory, hardware }: AgentHost): boolean {
+  const [itsDirectory, itsHardware] = mark.split(' ');
+  return itsDirectory !== directory && (hardware === undefined || itsHardware !== hardware);
+}

@@ -1,16 +1,18 @@
 import { textAt } from '../../api/raw.ts';
 import type { Mapping } from '../../api/raw.ts';
+import { hostMark, isStrangersMark } from './agent-host.ts';
+import type { AgentHost } from './agent-host.ts';
 import type { ApiServer } from './api-server.ts';
 import { INSTANCE } from './held-kind.ts';
 import type { HeldKind } from './held-kind.ts';
-import { DIRECTORY_ANNOTATION, HOLDER_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
+import { HOLDER_ANNOTATION, HOST_ANNOTATION, NODE_LABEL } from './instance-resource.ts';
 import { finalizersOf, isBeingDeleted, labelOf } from './kubernetes-object.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 import { changeMetadata } from './object-changes.ts';
 import type { Sight } from './object-changes.ts';
 
-/** Who takes an object; `directory`: the state directory, where that is to be noted. */
-export type NodeSelf = { readonly name: string; readonly directory?: string | undefined };
+/** Who takes an object; `host`: where that is to be noted. */
+export type NodeSelf = { readonly name: string; readonly host?: AgentHost | undefined };
 
 /** Whether an Instance that no node has yet is for this node. */
 export function isForNode(object: KubernetesObject, nodeName: string): boolean {
@@ -37,21 +39,26 @@ export function mayRunAt(object: KubernetesObject): string | undefined {
   return holderOf(object) ?? textAt(object.document, ['status', 'nodeName']);
 }
 
-/** The state directory of the node that took it; undefined: that was not noted. */
-export function directoryOf(object: KubernetesObject): string | undefined {
+/** The host of the node that took it, by its mark; undefined: that was not noted. */
+export function hostMarkOf(object: KubernetesObject): string | undefined {
   if (holderOf(object) === undefined) return undefined;
-  return textAt(object.document, ['metadata', 'annotations', DIRECTORY_ANNOTATION]);
+  return textAt(object.document, ['metadata', 'annotations', HOST_ANNOTATION]);
 }
 
 /** The host that took it had the node's name, and is not this one. */
-export function isStrangers(object: KubernetesObject, directory: string | undefined): boolean {
-  const heldIn = directoryOf(object);
-  return directory !== undefined && heldIn !== undefined && heldIn !== directory;
+export function isStrangers(object: KubernetesObject, host: AgentHost | undefined): boolean {
+  const mark = hostMarkOf(object);
+  return host !== undefined && mark !== undefined && isStrangersMark(mark, host);
+}
+
+/** Nothing is to be noted, or it is. */
+export function isMarked(object: KubernetesObject, host: AgentHost | undefined): boolean {
+  return host === undefined || hostMarkOf(object) === hostMark(host);
 }
 
 /** What is noted with the holder, if anything. */
-export function directoryMark(directory: string | undefined): Mapping {
-  return directory === undefined ? {} : { [DIRECTORY_ANNOTATION]: directory };
+export function markFor(host: AgentHost | undefined): Mapping {
+  return host === undefined ? {} : { [HOST_ANNOTATION]: hostMark(host) };
 }
 
 /** Our finalizer is on it, and it is held for this node. */
@@ -70,13 +77,13 @@ export async function claim(
   self: NodeSelf,
   kind: HeldKind = INSTANCE,
 ): Promise<Sight> {
-  const { name: nodeName, directory } = self;
+  const { name: nodeName, host } = self;
   const { finalizer } = kind;
   const change = (current: KubernetesObject): Mapping | undefined => {
     if (!mayTake(current, self, kind) || isTaken(current, self, kind)) return undefined;
     return {
       labels: { [NODE_LABEL]: nodeName },
-      annotations: { [HOLDER_ANNOTATION]: `${nodeName} ${current.uid}`, ...directoryMark(directory) },
+      annotations: { [HOLDER_ANNOTATION]: `${nodeName} ${current.uid}`, ...markFor(host) },
       finalizers: [...finalizersOf(current).filter((name) => name !== finalizer), finalizer],
     };
   };
@@ -84,16 +91,15 @@ export async function claim(
 }
 
 /** Nobody else has it, or is to have it. */
-export function mayTake(object: KubernetesObject, { name, directory }: NodeSelf, kind = INSTANCE): boolean {
+export function mayTake(object: KubernetesObject, { name, host }: NodeSelf, kind = INSTANCE): boolean {
   const node = labelOf(object, NODE_LABEL) ?? name;
   const holder = (kind === INSTANCE ? mayRunAt(object) : holderOf(object)) ?? name;
-  return node === name && holder === name && !isBeingDeleted(object) && !isStrangers(object, directory);
+  return node === name && holder === name && !isBeingDeleted(object) && !isStrangers(object, host);
 }
 
 /** All that a claim writes is there. */
-export function isTaken(object: KubernetesObject, { name, directory }: NodeSelf, kind = INSTANCE): boolean {
-  const isMarked = directory === undefined || directoryOf(object) !== undefined;
-  return isMarked && isClaimed(object, name, kind) && labelOf(object, NODE_LABEL) === name;
+export function isTaken(object: KubernetesObject, { name, host }: NodeSelf, kind = INSTANCE): boolean {
+  return isMarked(object, host) && isClaimed(object, name, kind) && labelOf(object, NODE_LABEL) === name;
 }
 
 /** Lets a deleted object go: nothing of it is left here, or what is left is to stay. */

@@ -1,6 +1,7 @@
 import type { InstanceKey } from '../../machine/ids.ts';
+import type { AgentHost } from './agent-host.ts';
 import type { ApiServer } from './api-server.ts';
-import { claim, directoryOf, isClaimed, isForNode } from './claim.ts';
+import { claim, isClaimed, isForNode, isMarked, isStrangers, mayRunOn } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
 import { NODE_LABEL } from './instance-resource.ts';
@@ -13,8 +14,8 @@ import { claimByPod, isLetGo, KEPT, letLeave, placedBy } from './tenure/placed-i
 export type InstanceClaimsParts = {
   readonly api: ApiServer;
   readonly nodeName: string;
-  /** The state directory of this host, where it is to be noted. */
-  readonly directory?: string | undefined;
+  /** This host, where it is to be noted. */
+  readonly host?: AgentHost | undefined;
   readonly known: KnownInstances;
   /** The uid of the placeholder Pod that holds room here for this very Instance. */
   readonly podFor: (object: KubernetesObject) => string | undefined;
@@ -54,11 +55,13 @@ export class InstanceClaims {
   }
 
   isDue(object: KubernetesObject): boolean {
-    const { nodeName, directory, podFor } = this.#parts;
+    const { nodeName, host, podFor } = this.#parts;
     if (!isClaimed(object, nodeName)) return true;
-    if (directory !== undefined && directoryOf(object) === undefined && !isBeingDeleted(object)) return true;
-    const pod = isForNode(object, nodeName) ? undefined : podFor(object);
-    return pod !== undefined && !isBeingDeleted(object) && placedBy(object) !== pod;
+    if (isBeingDeleted(object)) return false;
+    if (!isMarked(object, host) && !isStrangers(object, host)) return true;
+    const isNamed = isForNode(object, nodeName) || !mayRunOn(object, nodeName);
+    const pod = isNamed ? undefined : podFor(object);
+    return pod !== undefined && placedBy(object) !== pod;
   }
 
   /** It is being given up: that its label goes is our own doing. */
@@ -85,14 +88,14 @@ export class InstanceClaims {
   }
 
   async #claim(key: InstanceKey): Promise<ErrandResult> {
-    const { api, nodeName, directory, onTaken, onRefused } = this.#parts;
+    const { api, nodeName, host, onTaken, onRefused } = this.#parts;
     const object = this.#parts.known.of(key)?.object ?? this.#unplaced.get(key);
     if (object === undefined || this.isLeaving(key)) return 'done';
     const by = this.#rightTo(object);
     if (by.is === 'nothing') return 'done';
     const after = await (by.is === 'its-word'
-      ? claim(api, object, { name: nodeName, directory })
-      : claimByPod(api, object, { name: nodeName, directory }, by.pod));
+      ? claim(api, object, { name: nodeName, host })
+      : claimByPod(api, object, { name: nodeName, host }, by.pod));
     if (isTaken(after, nodeName)) onTaken(after);
     else onRefused(key);
     return 'done';
@@ -101,7 +104,9 @@ export class InstanceClaims {
   #rightTo(object: KubernetesObject): Right {
     if (isBeingDeleted(object)) return { is: 'nothing' };
     const known = this.#parts.known.of(object.key);
-    if (known?.named === this.#parts.nodeName) return { is: 'its-word' };
+    // One that names a node, this or another, is brought by no Pod.
+    const isByPod = known?.named !== this.#parts.nodeName && placedBy(object) !== undefined;
+    if (known?.named !== undefined && !isByPod) return { is: 'its-word' };
     const pod = this.#parts.podFor(object) ?? placedBy(object);
     if (pod !== undefined) return { is: 'pod', pod };
     if (known === undefined) return { is: 'nothing' };

@@ -18,10 +18,10 @@ export const NODE_LABEL = 'hypeman.dev/node';
 export const HOLDER_ANNOTATION = 'hypeman.dev/held-by';
 
 /**
- * The state directory that has the machine and the disk, in the same request: another host may have the node's name
- * by now, or think so.
+ * `DIRECTORY [HARDWARE]`: the state directory that has the machine and the disk, and the machine that it is on. In the
+ * same request: another host may have the node's name by now, or think so.
  */
-export const DIRECTORY_ANNOTATION = 'hypeman.dev/held-in';
+export const HOST_ANNOTATION = 'hypeman.dev/held-in';
 
 /** Holds an Instance until everything of it is gone from its node. */
 export const FINALIZER = 'hypeman.dev/instance';

@@ -2,13 +2,14 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import type { Parser } from '../../api/parser.ts';
+import type { AgentHost } from './agent-host.ts';
 import type { ApiServer } from './api-server.ts';
-import { directoryOf, isForNode, isStrangers, mayRunAt, mayRunOn } from './claim.ts';
+import { hostMarkOf, isForNode, isStrangers, mayRunAt, mayRunOn } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
 import type { HostInstance } from './held-kind.ts';
 import { InstanceClaims } from './instance-claims.ts';
-import { DIRECTORY_ANNOTATION, INSTANCES, NODE_LABEL } from './instance-resource.ts';
+import { HOST_ANNOTATION, INSTANCES, NODE_LABEL } from './instance-resource.ts';
 import { KnownInstances } from './known-instances.ts';
 import type { Known } from './known-instances.ts';
 import { isBeingDeleted, labelOf } from './kubernetes-object.ts';
@@ -24,8 +25,8 @@ export type InstanceWatchParts = {
   readonly api: ApiServer;
   readonly parser: Parser;
   readonly nodeName: string;
-  /** The state directory of this host, where it is to be noted. */
-  readonly directory?: string | undefined;
+  /** This host, where it is to be noted. */
+  readonly host?: AgentHost | undefined;
   readonly log: Logger;
   /** The uid of the placeholder Pod that holds room here for this very Instance. */
   readonly podFor: (object: KubernetesObject) => string | undefined;
@@ -186,9 +187,9 @@ export class InstanceWatch {
 
   /** What is wrong with its label, or its holder, if that leads away from here. */
   #movedBy(object: KubernetesObject): string | undefined {
-    const { nodeName, directory } = this.#parts;
+    const { nodeName, host } = this.#parts;
     if (isBeingDeleted(object)) return undefined;
-    if (isStrangers(object, directory)) return strangerMessage(directoryOf(object), nodeName);
+    if (isStrangers(object, host)) return strangerMessage(hostMarkOf(object) ?? '', nodeName);
     const label = labelOf(object, NODE_LABEL);
     const isOurs = label === nodeName || (label === undefined && mayRunOn(object, nodeName));
     return isOurs ? undefined : movedMessage(label, nodeName);
@@ -249,10 +250,10 @@ function movedMessage(label: string | undefined, nodeName: string): string {
   return `the label ${NODE_LABEL} ${found}, but this instance has its disk on ${nodeName}: set it to ${nodeName} again, or delete the Instance`;
 }
 
-function strangerMessage(heldIn: string | undefined, nodeName: string): string {
+function strangerMessage(mark: string, nodeName: string): string {
   return (
     `another host was node ${nodeName} when it took this instance, and has its machine and its disk (in the state ` +
-    `directory with the id ${heldIn ?? 'unknown'}): give one of the two another node name; if that host is gone for good, take the ` +
-    `annotation ${DIRECTORY_ANNOTATION} off, and the instance begins anew here`
+    `directory with the id ${mark.split(' ')[0] ?? ''}): give one of the two another node name; if that host is gone for good, take the ` +
+    `annotation ${HOST_ANNOTATION} off, and the instance begins anew here`
   );
 }

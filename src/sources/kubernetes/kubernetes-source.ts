@@ -7,6 +7,7 @@ import type { InstanceKey, VolumeKey } from '../../machine/ids.ts';
 import type { DeclaredEnvironment } from '../../secrets/environment.ts';
 import type { PullSecrets } from '../../secrets/pull-secrets.ts';
 import type { Declared, Source } from '../source.ts';
+import type { AgentHost } from './agent-host.ts';
 import type { ApiServer } from './api-server.ts';
 import { release } from './claim.ts';
 import { environmentFrom, pullSecretsFrom, secretsOf } from './cluster-environment.ts';
@@ -33,7 +34,7 @@ export type KubernetesSourceParts = {
   readonly parser: Parser;
   readonly nodeName: string;
   readonly log: Logger;
-  readonly directory?: string | undefined;
+  readonly host?: AgentHost | undefined;
   readonly onHost: () => readonly HostInstance[];
   readonly disksOnHost: () => readonly VolumeKey[];
   readonly openSecrets: (onChange: (instance: InstanceKey) => void) => SecretStore;

@@ -50,7 +50,7 @@ export async function openKubernetesSource(options: KubernetesSourceOptions): Pr
   return new KubernetesSource({
     ...options,
     api,
-    directory: presence?.host.directory,
+    host: presence?.host,
     ...(presence === undefined ? {} : { lease: new NodeLease({ ...options, ...presence, api }) }),
     openSecrets: (onChange) =>
       openSecrets?.(api, onChange) ??

@@ -1,9 +1,9 @@
 import { textAt } from '../../../api/raw.ts';
 import type { ApiServer } from '../api-server.ts';
-import { directoryMark, holderOf, isTaken, mayTake } from '../claim.ts';
+import { holderOf, isTaken, markFor, mayTake } from '../claim.ts';
 import type { NodeSelf } from '../claim.ts';
 import { INSTANCE } from '../held-kind.ts';
-import { DIRECTORY_ANNOTATION, FINALIZER, HOLDER_ANNOTATION, NODE_LABEL } from '../instance-resource.ts';
+import { FINALIZER, HOLDER_ANNOTATION, HOST_ANNOTATION, NODE_LABEL } from '../instance-resource.ts';
 import { finalizersOf, labelOf } from '../kubernetes-object.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import { changeMetadata } from '../object-changes.ts';
@@ -31,13 +31,13 @@ export async function claimByPod(
   self: NodeSelf,
   pod: string,
 ): Promise<Sight> {
-  const { name: nodeName, directory } = self;
+  const { name: nodeName, host } = self;
   return changeMetadata(api, object, (current) => {
     if (!mayTake(current, self)) return undefined;
     if (isTaken(current, self) && placedBy(current) === pod) return undefined;
     return {
       labels: { [NODE_LABEL]: nodeName },
-      annotations: { [HOLDER_ANNOTATION]: holderText(nodeName, current, pod), ...directoryMark(directory) },
+      annotations: { [HOLDER_ANNOTATION]: holderText(nodeName, current, pod), ...markFor(host) },
       finalizers: [...withoutOurs(current), FINALIZER],
     };
   });
@@ -57,7 +57,7 @@ export async function letLeave(api: ApiServer, object: KubernetesObject, nodeNam
     if (holderOf(current) !== nodeName) return undefined;
     return {
       labels: { [NODE_LABEL]: null },
-      annotations: { [HOLDER_ANNOTATION]: null, [DIRECTORY_ANNOTATION]: null },
+      annotations: { [HOLDER_ANNOTATION]: null, [HOST_ANNOTATION]: null },
       finalizers: withoutOurs(current),
     };
   });

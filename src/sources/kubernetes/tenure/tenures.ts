@@ -130,7 +130,8 @@ export class Tenures {
       this.#standbyUnavailable.add(key);
       this.#parts.onChange(key);
     }
-    if (isAtRest(status, generationOf(known), rest)) this.#rested.add(key);
+    const isNothing = tenure.is === 'stopped' && !this.#isOnHost(key, uid);
+    if (isNothing || isAtRest(status, generationOf(known), rest)) this.#rested.add(key);
     else this.#rested.delete(key);
     this.#steps.add(key);
   }
@@ -184,10 +185,14 @@ export class Tenures {
     if (!isOver(sight) || !finalizersOf(object).includes(POD.finalizer)) return false;
     const known = this.#parts.knownOf(key);
     const { uid } = sight.instance;
-    if (known?.object.uid !== uid)
-      return !this.#parts.onHost().some((one) => one.key === key && one.uid === uid);
+    if (known?.object.uid !== uid) return !this.#isOnHost(key, uid);
     if (this.#isKeptHere(known)) return true;
-    return this.of(known).is === 'placed' && known.declared.is !== 'gone';
+    const tenure = this.of(known);
+    return (tenure.is === 'placed' || tenure.is === 'misplaced') && known.declared.is !== 'gone';
+  }
+
+  #isOnHost(key: InstanceKey, uid: string): boolean {
+    return this.#parts.onHost().some((one) => one.key === key && one.uid === uid);
   }
 }
 
