@@ -115,6 +115,22 @@ describe.skipIf(missing !== undefined)(`the manifests ${missing ?? ''}`, () => {
     expect(JSON.parse(String(dashboard))).toHaveProperty('title', 'hypeman-controller');
   });
 
+  test('each PodMonitor selects Pods of ours that have its port', async () => {
+    const measured = await built('overlays/prometheus');
+    const template = ['spec', 'template'];
+    const pods = ['DaemonSet', 'Deployment'].map((kind) => find(measured, kind));
+    for (const monitor of measured.filter(({ kind }) => kind === 'PodMonitor')) {
+      const selected = valueAt(monitor, ['spec', 'selector', 'matchLabels', 'app.kubernetes.io/name']);
+      const owner = pods.find(
+        (one) => valueAt(one, [...template, 'metadata', 'labels', 'app.kubernetes.io/name']) === selected,
+      );
+      const name = textAt(monitor, ['spec', 'podMetricsEndpoints', 0, 'port']);
+      const ports = valueAt(owner, [...template, 'spec', 'containers', 0, 'ports']);
+      expect(ports, String(selected)).toContainEqual(expect.objectContaining({ name }));
+    }
+    expect(measured.filter(({ kind }) => kind === 'PodMonitor')).toHaveLength(2);
+  });
+
   test('what Argo CD is taught leaves the rest of its settings alone', async () => {
     await kubectl('create', 'namespace', 'argocd');
     await kubectl(
