@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { createSecureContext } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Line, backwards, openTo } from './egress/load.ts';
+import { CORES, monotonicMs, startAside } from './egress/processes.ts';
 import { GRANTED, benchPolicy, openBenchStage } from './egress/stage.ts';
 import type { BenchStage } from './egress/stage.ts';
+import type { Seen, SteadyDone, SteadyJob } from './egress/steady-load.ts';
 import { figureOf, quantileOf } from './figures.ts';
 import type { BenchResult } from './figures.ts';
 
@@ -15,7 +15,6 @@ const PER_SECOND = 1000;
 const LINES = 32;
 const EVERY_MS = 100;
 
-type Seen = { readonly sentAt: number; readonly heardAt: number; readonly value: number | undefined };
 /** When a value was put, and when the proxy said that it is in force. */
 type Rotation = { readonly putAt: number; readonly ackAt: number };
 
@@ -26,7 +25,10 @@ export async function benchRotation(say: (text: string) => void): Promise<BenchR
     const { ports, certificate } = await stage.egress.put(policyOf(0), 'r0');
     await stage.pinned();
     writeFileSync(`${stage.root}/guest-ca.pem`, certificate);
-    const load = startLoad(ports.explicit, certificate);
+    const load = startAside<SteadyDone>(CORES.client, new URL('./egress/steady-load.ts', import.meta.url), {
+      ...{ port: ports.explicit, host: GRANTED, ca: `${stage.root}/guest-ca.pem` },
+      ...{ lines: LINES, perSecond: PER_SECOND },
+    } satisfies SteadyJob);
     await sleep(1000);
     const rotations: Rotation[] = [{ putAt: 0, ackAt: 0 }];
     for (let round = 1; round <= ROUNDS; round += 1) {
@@ -47,52 +49,11 @@ function policyOf(value: number) {
 async function rotate({ egress }: BenchStage, rotations: Rotation[]): Promise<void> {
   for (let count = 0; count < ROTATIONS; count += 1) {
     const value = rotations.length;
-    const putAt = performance.now();
+    const putAt = monotonicMs();
     await egress.put(policyOf(value), `r${value}`);
-    rotations.push({ putAt, ackAt: performance.now() });
+    rotations.push({ putAt, ackAt: monotonicMs() });
     await sleep(EVERY_MS);
   }
-}
-
-function startLoad(port: number, ca: string) {
-  const seen: Seen[] = [];
-  const ended = new AbortController();
-  let failed = 0;
-  const context = createSecureContext({ ca });
-  const to = { way: 'connect', address: '127.0.0.1', port, host: GRANTED } as const;
-  const one = async (): Promise<void> => {
-    const line = new Line(await openTo(to, context), GRANTED);
-    let next = performance.now();
-    while (!ended.signal.aborted) {
-      const sentAt = performance.now();
-      try {
-        const body = await line.get();
-        seen.push({ sentAt, heardAt: performance.now(), value: valueIn(body) });
-      } catch {
-        failed += 1;
-        return;
-      }
-      // Behind its time it asks again at once, so that the rate is kept.
-      next += (LINES * 1000) / PER_SECOND;
-      if (next > performance.now()) await sleep(next - performance.now());
-    }
-    line.end();
-  };
-  const lines = Promise.all(Array.from({ length: LINES }, one));
-  return {
-    stop: async () => {
-      ended.abort();
-      await lines;
-      return { seen, failed };
-    },
-  };
-}
-
-/** Undefined for anything but one whole value. */
-function valueIn(body: string): number | undefined {
-  const saw = backwards(/"saw":"([^"]*)"/.exec(body)?.[1] ?? '');
-  const value = /^Bearer value-(\d+)-of-many$/.exec(saw)?.[1];
-  return value === undefined ? undefined : Number(value);
 }
 
 function aimsOf(seen: readonly Seen[], failed: number, rotations: readonly Rotation[]) {

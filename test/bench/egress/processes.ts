@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { text as textOf } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import type { Done, Job } from './load.ts';
 
@@ -27,6 +28,40 @@ export async function runClient(job: Job): Promise<Done> {
   const command = ['-c', CORES.client, process.execPath, CLIENT_ENTRY, JSON.stringify(job)];
   const { stdout } = await run('taskset', command);
   return JSON.parse(stdout) as Done;
+}
+
+/** A program of ours that does its job, its first argument, until it is stopped, and then prints what came of it. */
+export function startAside<Done>(cores: string, entry: URL, job: object): { stop(): Promise<Done> } {
+  const command = [process.execPath, fileURLToPath(entry), JSON.stringify(job)];
+  const child = spawn('taskset', ['-c', cores, ...command], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const printed = textOf(child.stdout);
+  return {
+    stop: async () => {
+      child.stdin.end();
+      return JSON.parse(await printed) as Done;
+    },
+  };
+}
+
+/** For such a program. */
+export function untilStopped(): AbortSignal {
+  const stopped = new AbortController();
+  process.stdin.resume().once('end', () => {
+    stopped.abort();
+  });
+  return stopped.signal;
+}
+
+/** Its last act, which waits until all is written: a pipe holds 64 KiB. */
+export function printAndEnd(done: object): void {
+  process.stdout.write(JSON.stringify(done), () => process.exit(0));
+}
+
+/** Milliseconds on a clock that all processes of this host share. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** Every thread of a process that runs already. */
