@@ -10,7 +10,7 @@ import type { Answer } from './api-server.ts';
 import { Errands } from './errands.ts';
 import { microTime } from './micro-time.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
-import { pause } from './pause.ts';
+import { within } from './pause.ts';
 import type { ServerTurns } from './server-turns.ts';
 
 type EventType = InstanceEvent['type'];
@@ -40,8 +40,8 @@ const MAX_SERIES = 2_000;
 const COUNT_MS = 10_000;
 /** What went as it should, and waits for its turn behind statuses: beyond this the oldest are not told. */
 const MAX_CALM = 1_000;
-/** How long the end waits for those. */
-const CLOSE_MS = 2_000;
+/** How long the end waits: the kubelet gives an agent 30 s. */
+const CLOSE_MS: Readonly<Record<EventType, number>> = { Normal: 2_000, Warning: 8_000 };
 
 export type EventWriterParts = {
   readonly turns: ServerTurns;
@@ -86,7 +86,7 @@ export class EventWriter {
     }
     this.#series.clear();
     const { Normal: calm, Warning: warnings } = this.#writes;
-    await Promise.all([warnings.quiet(), Promise.race([calm.quiet(), pause(CLOSE_MS)])]);
+    await Promise.all([within(CLOSE_MS.Warning, warnings.quiet()), within(CLOSE_MS.Normal, calm.quiet())]);
     for (const writes of [calm, warnings]) writes.close();
   }
 

@@ -1,12 +1,14 @@
 import type { InstanceEvent } from '../../api/reported.ts';
 import type { InstanceStatus } from '../../api/status.ts';
+import { HypemanError } from '../../errors.ts';
 import type { InstanceKey } from '../../machine/ids.ts';
 import { Errands } from './errands.ts';
+import type { ErrandResult } from './errands.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 import { PassingRate } from './passing-rate.ts';
 import type { Rate } from './passing-rate.ts';
-import { pause } from './pause.ts';
+import { pause, within } from './pause.ts';
 import type { ReportedStatuses } from './reported-statuses.ts';
 
 type Pending = {
@@ -34,6 +36,8 @@ const PASSING_MS = 500;
 const PASSING: Rate = { perSecond: 1, atOnce: 5 };
 /** Passes that may stand by until their status is written; the work of the others goes on meanwhile. */
 const MAX_STANDING_BY = 4;
+/** How long the end waits for a server: the next agent looks anew, and writes what this one could not. */
+const CLOSE_MS = 12_000;
 /** A burst of steps that nobody could watch is told by its last ones. */
 const MAX_NORMAL = 3;
 
@@ -57,10 +61,7 @@ export class PacedReports {
   constructor(parts: PacedReportsParts) {
     this.#parts = parts;
     this.#rate = new PassingRate(parts.rate ?? PASSING);
-    this.#late = new Errands(async (key) => {
-      await this.#write(key);
-      return 'done';
-    }, parts.onTrouble);
+    this.#late = new Errands((key) => this.#attempt(key), parts.onTrouble);
   }
 
   last(object: KubernetesObject): InstanceStatus | undefined {
@@ -97,7 +98,8 @@ export class PacedReports {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#late.close();
-    await Promise.allSettled([...this.#pending.keys()].map((key) => this.#write(key)));
+    const writes = [...this.#pending.keys()].map((key) => this.#write(key));
+    await within(CLOSE_MS, Promise.allSettled(writes));
     await this.#parts.events.close();
   }
 
@@ -117,6 +119,17 @@ export class PacedReports {
     while (this.#pending.has(key) && !this.#isClosed && !this.#rate.take());
     this.#passing.delete(key);
     if (this.#pending.has(key)) this.#late.add(key);
+  }
+
+  async #attempt(key: InstanceKey): Promise<ErrandResult> {
+    try {
+      await this.#write(key);
+    } catch (error) {
+      // The server never takes this one: only another status, or the next look, is worth a question.
+      if (!(error instanceof HypemanError) || error.fate !== 'bug') throw error;
+      this.#parts.onTrouble(key, error);
+    }
+    return 'done';
   }
 
   /** One write at a time for each, or an older status could come last. */

@@ -5,6 +5,16 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await timeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
 }
 
+/** Resolves with `work`, or after so long without it; rejects as `work` does. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([work, pause(ms, over.signal)]);
+  } finally {
+    over.abort();
+  }
+}
+
 export type Backoff = { readonly firstMs: number; readonly mostMs: number };
 
 /** Doubles with each failure in a row, and is spread over half of it: nodes that fail together come back apart. */

@@ -35,20 +35,29 @@ type Stage = {
   readonly trouble: string[];
   /** So many answers from now on are refusals. */
   readonly refuse: (count: number) => void;
+  /** No answer comes any more. */
+  readonly fallSilent: () => void;
 };
 
 /** A server that keeps what is written, and takes its time for each answer. */
 function stage(rate?: Rate): Stage {
   let refusals = 0;
+  let isSilent = false;
   const written: string[] = [];
   const trouble: string[] = [];
   let version = 1;
   const api: ApiServer = {
-    ask: async ({ body, path }: ApiRequest) => {
+    ask: async ({ method, body, path }: ApiRequest) => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       if (path.includes('/events')) {
         written.push(`event ${(body as { note: string }).note}`);
         return { status: 201, body: {} };
+      }
+      if (isSilent) return new Promise<never>(() => undefined);
+      if (method === 'GET') return { status: 200, body: { metadata: WEB.document.metadata } };
+      if (JSON.stringify(body).includes('"unfit"')) {
+        written.push('refused');
+        return { status: 422, body: { message: 'does not fit the schema' } };
       }
       if (refusals > 0) {
         refusals -= 1;
@@ -77,6 +86,9 @@ function stage(rate?: Rate): Stage {
     trouble,
     refuse: (count) => {
       refusals = count;
+    },
+    fallSilent: () => {
+      isSilent = true;
     },
   };
 }
@@ -214,6 +226,26 @@ describe('reports at their pace', () => {
     expect(trouble).toEqual(['n/web']);
     await reports.close();
   });
+
+  test('one that the schema refuses is told of once, and not asked about for ever', async () => {
+    const { reports, written, trouble } = stage();
+    await reports.report(WEB, passing('first'), []);
+    await reports.report(WEB, passing('unfit'), []);
+    await expect.poll(() => trouble).toEqual(['n/web']);
+    await sleep(500);
+    expect(written).toEqual(['first', 'refused']);
+    await reports.report(WEB, atRest('fits'), []);
+    expect(written).toEqual(['first', 'refused', 'fits']);
+    await reports.close();
+  });
+
+  test('the end does not wait for ever on a server that says nothing', async () => {
+    const { reports, fallSilent } = stage();
+    await reports.report(WEB, passing('first'), []);
+    fallSilent();
+    await reports.report(WEB, passing('second'), []);
+    await reports.close();
+  }, 15_000);
 
   test('one that somebody waits for is refused to his face', async () => {
     const { reports, written, refuse } = stage();
