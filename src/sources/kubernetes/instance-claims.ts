@@ -101,12 +101,16 @@ export class InstanceClaims {
     return 'done';
   }
 
+  /** One that names a node, this or another, is brought by no Pod. */
+  #isByWord({ named, object }: Known): boolean {
+    if (named === undefined) return false;
+    return named === this.#parts.nodeName || placedBy(object) === undefined;
+  }
+
   #rightTo(object: KubernetesObject): Right {
     if (isBeingDeleted(object)) return { is: 'nothing' };
     const known = this.#parts.known.of(object.key);
-    // One that names a node, this or another, is brought by no Pod.
-    const isByPod = known?.named !== this.#parts.nodeName && placedBy(object) !== undefined;
-    if (known?.named !== undefined && !isByPod) return { is: 'its-word' };
+    if (known !== undefined && this.#isByWord(known)) return { is: 'its-word' };
     const pod = this.#parts.podFor(object) ?? placedBy(object);
     if (pod !== undefined) return { is: 'pod', pod };
     if (known === undefined) return { is: 'nothing' };
