@@ -37,11 +37,13 @@ const HANDS: PodHands = { join: joinPodCgroup, leave: leavePodCgroup, endHolder:
 const FIRST_TRIES = 60;
 const SOON_MS = 1_000;
 const LATER_MS = 30_000;
+/** In times of `soonMs`: a kubelet that has not seen the Pod's end yet starts its holder once more. */
+const TOLD_AGAIN = 10;
 
 /**
  * Has each machine counted where its placeholder Pod is: in the Pod's cgroup while the Pod holds room for it, and
  * out of it as soon as the Pod ends, for the kubelet then kills all that is in there. When the machine of a Pod that
- * ends is gone, the Pod's holder is told so.
+ * ends is gone, the Pod's holder is told so until the Pod is gone, too.
  */
 export function openPodCgroups({
   podOf,
@@ -71,8 +73,9 @@ export function openPodCgroups({
     if (pod?.is === 'bound') return machine === undefined ? 'done' : join(key, machine.process, pod.uid);
     joined.delete(key);
     if (machine !== undefined) await hands.leave(machine.process, machine.id);
-    else if (pod !== undefined) await hands.endHolder(pod.uid, bootId);
-    return 'done';
+    if (machine !== undefined || pod === undefined) return 'done';
+    await hands.endHolder(pod.uid, bootId);
+    return { againMs: soonMs * TOLD_AGAIN };
   }
 
   async function join(key: InstanceKey, process: ProcessIdentity, pod: string): Promise<ErrandResult> {

@@ -77,7 +77,24 @@ test('a Pod that ends loses its machine first, and is told to end when that is g
   pod = { is: 'over', uid: 'pod-1' };
   await tended(['4711 in pod-1', `4711 in ${ID}`]);
   machine = undefined;
-  await tended(['4711 in pod-1', `4711 in ${ID}`, 'pod-1 may end']);
+  cgroups.tend(KEY);
+  await vi.waitFor(() => {
+    expect(places.slice(0, 3)).toEqual(['4711 in pod-1', `4711 in ${ID}`, 'pod-1 may end']);
+  });
+});
+
+test('a holder that its kubelet started once more is told again, until the Pod is gone', async () => {
+  machine = undefined;
+  pod = { is: 'over', uid: 'pod-1' };
+  cgroups.tend(KEY);
+  await vi.waitFor(() => {
+    expect(places.length).toBeGreaterThan(2);
+  });
+  pod = undefined;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const told = places.length;
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(places).toHaveLength(told);
 });
 
 test('a machine that no Pod holds room for is in none', async () => {
