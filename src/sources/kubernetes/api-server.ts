@@ -10,6 +10,8 @@ export type ApiRequest = {
   /** For PATCH. */
   readonly patch?: PatchKind;
   readonly signal?: AbortSignal;
+  /** How many times longer than others its answer may take; default 1. */
+  readonly patience?: number;
 };
 
 /** What the server said, a refusal too: what a 404 means, only the caller knows. */

@@ -18,7 +18,7 @@ export type ApiSettings = {
   readonly answerMs?: number;
 };
 
-// kube-apiserver ends requests after 60 s itself (--request-timeout); ours are small.
+// kube-apiserver ends requests after 60 s itself (--request-timeout); ours are small, but for lists.
 const ANSWER_MS = 15_000;
 const TRIES = 4;
 const MAX_WAIT_MS = 10_000;
@@ -81,7 +81,7 @@ export class KeptAliveApi implements ApiServer {
   }
 
   async #attempt(request: ApiRequest, isFresh: boolean): Promise<Attempt> {
-    const deadline = deadlineOf(this.#answerMs);
+    const deadline = deadlineOf(this.#answerMs * (request.patience ?? 1));
     try {
       const sent = await this.#send(request, deadline.signal, isFresh);
       const attempt = sent.is === 'answered' ? await answerFrom(sent.response) : sent;

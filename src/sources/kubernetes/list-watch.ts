@@ -46,6 +46,12 @@ export type ListWatchTiming = {
 
 export const LIST_WATCH_TIMING: ListWatchTiming = { watchSeconds: 240, idleMs: 90_000, pageSize: 500 };
 
+/**
+ * As long as the server itself has for it: one under load that is asked anew before it has answered begins from the
+ * start, each time, for all who ask, and never comes to an end.
+ */
+const LIST_PATIENCE = 4;
+
 /** The collection at a path, narrowed by a selector: `{ labelSelector: 'a=b' }`. */
 export function listWatchOf(
   api: ApiServer,
@@ -61,7 +67,7 @@ export function listWatchOf(
     list: async ({ more, whole = false }, signal) => {
       const limits = whole ? {} : { limit: String(pageSize) };
       const wanted = query({ ...limits, ...(more === undefined ? {} : { continue: more }) });
-      return listedIn(await api.ask({ method: 'GET', path: wanted, signal }));
+      return listedIn(await api.ask({ method: 'GET', path: wanted, signal, patience: LIST_PATIENCE }));
     },
     watch: async function* (resourceVersion, signal): AsyncGenerator<WatchEvent> {
       const timeoutSeconds = String(Math.round(watchSeconds * (1 + random() / 4)));

@@ -128,6 +128,11 @@ describe('an API server over kept connections', () => {
     await expect(ask()).rejects.toThrow('no answer within 1 s');
   });
 
+  test('what takes a server longer is waited for longer', async () => {
+    handlers = [(_, response) => setTimeout(() => response.end('{"is":"late"}'), 1_500)];
+    expect(await api.ask({ method: 'GET', path: '/', patience: 4 })).toMatchObject({ body: { is: 'late' } });
+  });
+
   test('an answer that breaks off is none', async () => {
     handlers = [
       (request, response) => {
