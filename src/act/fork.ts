@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HypemanError, messageOf } from '../errors.ts';
+import { HOLD_LASTS_MS } from '../guest/guest-links.ts';
 import { machineIdFor } from '../guest/machine-id.ts';
 import { removeFile } from '../host/files.ts';
 import { answers, diskPathIn } from '../machine/base.ts';
@@ -20,6 +21,9 @@ const ENTROPY_BYTES = 256;
 /** The guest answers at once when it can; the next look goes on where this ends. */
 const RELEASED_WITHIN_MS = 1_000;
 const RELEASE_AGAIN_MS = 10;
+
+/** For what a guest's clock runs ahead of ours, and for a word on its way. */
+const HOLD_MARGIN_MS = 5_000;
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
@@ -41,11 +45,26 @@ export async function freezeMachine(
   const taken = { ...origin, takenAt: Date.now() };
   const copyDisks = (directory: string): Promise<void> => snapshots.fillBase(directory, machine.disks, taken);
   const keeper = keeperOf(hands, hypervisor);
+  // Whoever was copied later than that might go on as its source in the copy.
+  const onPaused = (): void => {
+    const heldForMs = hands.links.heldForMs(machine.id) ?? Number.POSITIVE_INFINITY;
+    if (heldForMs < HOLD_LASTS_MS - HOLD_MARGIN_MS) return;
+    throw new HypemanError(
+      'transient',
+      'HoldOver',
+      `the programs of ${origin.instance} may go on by now: they are asked again`,
+    );
+  };
   // One in standby has nobody to be let go.
   const hasGuest = hands.links.lastTold(machine.id).state === 'started';
   await toldToForks(hands, origin, async () => {
     try {
-      const { pausedMs } = await keeper.freeze(machine, snapshots.basePaths(base), { copyDisks }, signal);
+      const { pausedMs } = await keeper.freeze(
+        machine,
+        snapshots.basePaths(base),
+        { copyDisks, onPaused },
+        signal,
+      );
       await snapshots.notePause(base, Math.round(pausedMs));
     } finally {
       if (hasGuest) await release(hands, machine);

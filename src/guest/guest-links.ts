@@ -28,6 +28,9 @@ export type GuestStat = {
   readonly modifiedAt: number;
 };
 
+/** How long a guest stands still for a host that does not let it go (LASTS_MS in init/hold.c). */
+export const HOLD_LASTS_MS = 30_000;
+
 /** What time and chance are in the guest from now on. */
 export type Refresh = {
   readonly epochMs: number;
@@ -54,9 +57,12 @@ export type GuestLinks = {
   trustAuthority(id: InstanceId, authority: Authority): void;
   /**
    * Has the guest's programs stand still, so that none of them runs in a copy before the copy has an identity of its
-   * own. The outcome is in its state. Nothing but `release`, `identify` and `shutdown` ends it: not even time.
+   * own. The outcome is in its state. `release`, `identify` and `shutdown` end it; and for a guest that is no copy,
+   * so that it does not stand still for a controller that died, `HOLD_LASTS_MS` where its hypervisor tells it its name.
    */
   hold(id: InstanceId): void;
+  /** For how long its programs stand still, at the most; undefined when they do not, or nobody here made them. */
+  heldForMs(id: InstanceId): number | undefined;
   /** Lets programs go on that `hold` stopped, as who they are. */
   release(id: InstanceId): void;
   /**

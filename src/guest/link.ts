@@ -1,6 +1,7 @@
 import type { GuestState } from '../machine/guest.ts';
 import { Connection, NO_ANSWER } from './connection.ts';
 import type { GuestConnector } from './guest-links.ts';
+import { FROM_HOST } from './protocol.ts';
 import { guestStateFrom } from './guest-words.ts';
 
 const FIRST_PAUSE_MS = 50;
@@ -24,6 +25,8 @@ export class GuestLink {
   #timer: NodeJS.Timeout | undefined;
   #pause = FIRST_PAUSE_MS;
   #closed = false;
+  /** Since when at the earliest programs stand still, or are to. */
+  #holdingSince: number | undefined;
 
   constructor(socketPath: string, options: LinkOptions) {
     this.socketPath = socketPath;
@@ -38,6 +41,17 @@ export class GuestLink {
   /** Present while the guest listens. */
   get connection(): Connection | undefined {
     return this.#connection?.inSync === true ? this.#connection : undefined;
+  }
+
+  /** Counted from the first time that it was said: which one was heard first, nobody knows. */
+  hold(): void {
+    this.#holdingSince ??= performance.now();
+    this.connection?.control(FROM_HOST.hold);
+  }
+
+  heldForMs(): number | undefined {
+    const isHeld = this.#state.state === 'started' && this.#state.held === true;
+    return isHeld && this.#holdingSince !== undefined ? performance.now() - this.#holdingSince : undefined;
   }
 
   close(): void {
@@ -86,6 +100,9 @@ export class GuestLink {
       this.#connection?.end('the guest told a state that is none');
       return;
     }
+    const wasHeld = this.#state.state === 'started' && this.#state.held === true;
+    const isHeld = told.state === 'started' && told.held === true;
+    if (wasHeld && !isHeld) this.#holdingSince = undefined;
     const changed = JSON.stringify(told) !== JSON.stringify(this.#state);
     this.#state = told;
     if (changed) this.#options.onChange();

@@ -46,6 +46,8 @@ export function openGuestLinks(options: {
     lastTold: (id): GuestState => links.get(id)?.state ?? { state: 'silent' },
     drop,
     ...controls((id) => links.get(id)?.connection),
+    hold: (id) => links.get(id)?.hold(),
+    heldForMs: (id) => links.get(id)?.heldForMs(),
     exec: async (id, request) => {
       await Promise.resolve();
       return reach(id).open(FROM_HOST.exec, execRequestBytes(request), execSession).session;
@@ -61,7 +63,7 @@ export function openGuestLinks(options: {
 }
 
 type Control =
-  'acknowledgeExit' | 'shutdown' | 'trustAuthority' | 'hold' | 'release' | 'identify' | 'setClock' | 'reseed';
+  'acknowledgeExit' | 'shutdown' | 'trustAuthority' | 'release' | 'identify' | 'setClock' | 'reseed';
 
 /** Said when somebody listens; what is still wanted is said again by the next look. */
 function controls(to: (id: InstanceId) => Connection | undefined): Pick<GuestLinks, Control> {
@@ -73,7 +75,6 @@ function controls(to: (id: InstanceId) => Connection | undefined): Pick<GuestLin
     },
     trustAuthority: (id, authority) =>
       to(id)?.control(FROM_HOST.trust, recordBytes(authorityRecords(authority))),
-    hold: (id) => to(id)?.control(FROM_HOST.hold),
     release: (id) => to(id)?.control(FROM_HOST.release),
     identify: (id, identity, refresh) =>
       to(id)?.control(FROM_HOST.identify, recordBytes(identityRecords(id, identity, refresh))),

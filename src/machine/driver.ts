@@ -83,6 +83,8 @@ export type RestoreFrom =
   { readonly kind: 'standby' } | { readonly kind: 'base'; readonly base: SnapshotPaths };
 
 export type FreezeOptions = {
+  /** Called as soon as no vCPU of a running machine runs. A throw ends the freezing. */
+  readonly onPaused?: () => void;
   /**
    * Called while no vCPU runs and all that the guest flushed is in its disks' files: puts copies of the
    * writable ones into this directory. A failure ends the freezing.

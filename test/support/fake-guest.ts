@@ -189,6 +189,10 @@ function linksOf(world: FakeGuestWorld): GuestLinks {
     release: (id) => {
       change(world, id, withoutHold);
     },
+    heldForMs: (id) => {
+      const state = world.guests.get(id)?.state;
+      return state?.state === 'started' && state.held === true ? 0 : undefined;
+    },
     identify: (id, { authority }) => {
       world.identified.add(id);
       change(world, id, (guest) => ({

@@ -39,6 +39,7 @@ export function scriptedGuest(programs: Readonly<Record<string, Program>>): Scri
     trustAuthority: unused,
     hold: unused,
     release: unused,
+    heldForMs: unused,
     identify: unused,
     setClock: unused,
     reseed: unused,

@@ -14,10 +14,11 @@ export function fakeMemoryKeeper(world: FakeWorld): MemoryKeeper {
     restore: promised((machine: Machine, from: RestoreFrom) => {
       restoreIn(world, machine, from);
     }),
-    freeze: async (machine, base, { copyDisks }) => {
+    freeze: async (machine, base, { copyDisks, onPaused }) => {
       if (world.snapshots.has(base.directory)) return { pausedMs: 0 };
       const standby = world.snapshots.get(machine.paths.standby.directory);
       const frozen = standby ?? snapshotOf(worthKeeping(world, machine));
+      if (standby === undefined) onPaused?.();
       await copyDisks(base.disks);
       world.snapshots.set(base.directory, frozen);
       return { pausedMs: standby === undefined ? 1 : 0 };

@@ -23,6 +23,7 @@ export type Capture = {
   readonly memory: HeldMemory;
   /** For others to run on, and not for this machine alone. */
   readonly isBase: boolean;
+  readonly onPaused?: (() => void) | undefined;
   readonly copyDisks?: (directory: string) => Promise<void>;
 };
 
@@ -88,6 +89,7 @@ export async function capture(house: House, wanted: Capture, signal: AbortSignal
       signal.throwIfAborted();
       pausedAt = performance.now();
       await pause(memory.session);
+      wanted.onPaused?.();
       await takeState(draft, wanted);
       if (wanted.isBase)
         await freezeMemory(draft.memory, partsOf(machine), { facts, sharedGid: house.sharedGid });

@@ -40,20 +40,18 @@ type FreezingHeld = Freezing & { readonly memory: HeldMemory };
 
 /** Its VMM maps a frozen memory already: the new base is that one and what it changed since. */
 async function freezePrivate(house: House, wanted: FreezingHeld, signal: AbortSignal): Promise<number> {
-  const { machine, base, memory, copyDisks } = wanted;
-  const pausedAt = await capture(house, { machine, into: base, memory, isBase: true, copyDisks }, signal);
+  const { machine, base, memory, copyDisks, onPaused } = wanted;
+  const into = { machine, into: base, memory, isBase: true, copyDisks, onPaused };
+  const pausedAt = await capture(house, into, signal);
   await house.vmms.run(machine);
   return pausedAt;
 }
 
 /** Its VMM writes to memory that is to be frozen: it has to make room for one that does not. */
 async function freezeOwn(house: House, wanted: FreezingHeld, signal: AbortSignal): Promise<number> {
-  const { machine, memory } = wanted;
-  const pausedAt = await capture(
-    house,
-    { machine, into: machine.paths.standby, memory, isBase: false },
-    signal,
-  );
+  const { machine, memory, onPaused } = wanted;
+  const into = { machine, into: machine.paths.standby, memory, isBase: false, onPaused };
+  const pausedAt = await capture(house, into, signal);
   await house.vmms.end(machine);
   try {
     await freezeStandby(house, wanted, signal);

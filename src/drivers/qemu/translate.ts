@@ -129,8 +129,14 @@ function uuidFor(id: InstanceId): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
+/** No part of the device state: a guest that was copied reads the name of its copy (src/guest/init/hold.c). */
+const MACHINE_NAME_FILE = 'opt/hypeman.dev/machine';
+
 function identityArguments(id: InstanceId): readonly string[] {
-  return ['-name', nameFor(id), '-uuid', uuidFor(id)];
+  return [
+    ...['-name', nameFor(id), '-uuid', uuidFor(id)],
+    ...['-fw_cfg', `name=${MACHINE_NAME_FILE},string=${keyval(id)}`],
+  ];
 }
 
 function boardArguments(machine: Machine, facts: QemuFacts): readonly string[] {

@@ -134,6 +134,7 @@ static void become(const struct identity *wish)
 	bool moves = !is_placed_at(&wish->address) || state.identity[0] == 0;
 	const char *failed = NULL;
 	state.identity_problem[0] = 0;
+	hold_without_end();
 	if (!hold_programs())
 		identity_refused("cannot hold the programs meanwhile", "");
 	if (moves)

@@ -23,7 +23,7 @@ static bool take_seed(const uint8_t *payload, uint32_t length)
 
 static bool hold(void)
 {
-	if (state.program == STARTED && !hold_programs())
+	if (state.program == STARTED && !hold_for_host())
 		identity_refused("cannot hold", "the programs");
 	link_state_changed();
 	return true;

@@ -12,6 +12,10 @@
  */
 static const char GROUPS[] = "/sys/fs/cgroup";
 enum { PATIENCE_MS = 2000, STEP_NS = 500000 };
+/* HOLD_LASTS_MS in guest-links.ts: a host that is not back by then has died, and may not come back. */
+enum { LASTS_MS = 30000 };
+/* 0: until it is let go. */
+static uint64_t lasts_until;
 
 /* The group that this process is in, below all others: "" for the root, which cannot be frozen. */
 static void own_group(char *name, size_t size)
@@ -102,8 +106,50 @@ bool hold_programs(void)
 	return state.held;
 }
 
+bool hold_for_host(void)
+{
+	bool was_held = state.held;
+	if (!hold_programs())
+		return false;
+	if (!was_held)
+		lasts_until = now_ms() + LASTS_MS;
+	return true;
+}
+
+void hold_without_end(void)
+{
+	lasts_until = 0;
+}
+
+int hold_patience(void)
+{
+	if (lasts_until == 0)
+		return -1;
+	uint64_t now = now_ms();
+	return now >= lasts_until ? 0 : (int)(lasts_until - now);
+}
+
+/* A copy goes on with the deadline of its source, and on another machine: it waits to become itself. */
+static bool is_copy(void)
+{
+	char name[ID + 1];
+	return !machine_name(name, sizeof name) || strcmp(name, state.identity) != 0;
+}
+
+void hold_turn(void)
+{
+	if (hold_patience() != 0)
+		return;
+	lasts_until = 0;
+	if (is_copy())
+		return;
+	release_programs();
+	link_state_changed();
+}
+
 void release_programs(void)
 {
+	lasts_until = 0;
 	if (!state.held)
 		return;
 	if (!each_group(thaw))

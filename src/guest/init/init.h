@@ -161,7 +161,16 @@ void trust_remove(const struct boot *boot);
 /* hold.c: for the time of a snapshot and of a change of identity; both may be repeated */
 /* False with errno when they cannot be held: then they run. What the agent starts meanwhile is not held. */
 bool hold_programs(void);
+/* The same, but a guest that is no copy by then lets its programs go on after a while, whatever became of the host. */
+bool hold_for_host(void);
+void hold_without_end(void);
+/* Milliseconds until hold_turn has something to do, negative for never. */
+int hold_patience(void);
+void hold_turn(void);
 void release_programs(void);
+
+/* machine-name.c: what the hypervisor that this guest runs on by now calls its machine; false where none says it */
+bool machine_name(char *name, size_t size);
 
 /* become.c */
 void be_as_booted(const struct boot *boot);

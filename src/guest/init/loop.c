@@ -67,9 +67,14 @@ static void take_signals(void)
 			told_to_end(signal_info.ssi_pid);
 }
 
+static int sooner(int one, int other)
+{
+	return one < 0 || (other >= 0 && other < one) ? other : one;
+}
+
 static int patience(void)
 {
-	int wait = program_patience();
+	int wait = sooner(program_patience(), hold_patience());
 	if (streams_busy())
 		return 0;
 	if (link_wants() == 0 && (wait < 0 || wait > LOOK_MS))
@@ -89,6 +94,7 @@ static void turn(void)
 	take_signals();
 	reap();
 	program_turn();
+	hold_turn();
 	streams_turn();
 	link_turn(polls[1].revents);
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { cloneDisks, collectBases, freezeMachine, releaseSources } from '../../../src/act/fork.ts';
 import type { Hands } from '../../../src/act/hands.ts';
 import type { Base } from '../../../src/machine/base.ts';
+import type { MemoryKeeper } from '../../../src/machine/driver.ts';
 import type { GuestState } from '../../../src/machine/guest.ts';
 import { instanceId, keyOf, nameOf } from '../../../src/machine/ids.ts';
 import type { InstanceKey, SnapshotId } from '../../../src/machine/ids.ts';
@@ -20,12 +21,15 @@ if (freeze?.kind !== 'freeze-machine') throw new Error('nothing is frozen');
 
 const { signal } = new AbortController();
 
+type Freezing = (...asked: Parameters<MemoryKeeper['freeze']>) => Promise<{ pausedMs: number }>;
+
 /** What was said to the guest, and how often it was looked for. */
-function handsOn(guest: GuestState, freezing: () => Promise<{ pausedMs: number }>) {
+function handsOn(guest: GuestState, freezing: Freezing, heldForMs?: number) {
   const said: string[] = [];
   let told = guest;
   const links = {
     lastTold: () => told,
+    heldForMs: () => heldForMs,
     look: () => {
       said.push('look');
       return told;
@@ -58,6 +62,21 @@ describe('after a freezing', () => {
     await expect(freezeMachine(hands, freeze, signal)).rejects.toThrow('the disk is full');
     expect(said).toContain('release');
     expect([...hands.forkTroubles.values()]).toEqual(['the disk is full']);
+  });
+
+  test.each([
+    ['may have gone on by itself', 27_000],
+    ['was held by nobody knows whom', undefined],
+  ])('of a guest that %s nothing is kept, and it is asked again', async (_, heldForMs) => {
+    const pausing: Freezing = (_machine, _base, { onPaused }) => {
+      onPaused?.();
+      return done();
+    };
+    const { hands, said } = handsOn(held, pausing, heldForMs);
+    await expect(freezeMachine(hands, freeze, signal)).rejects.toMatchObject({ reason: 'HoldOver' });
+    expect(said).toContain('release');
+    const inTime = handsOn(held, pausing, 10_000);
+    await expect(freezeMachine(inTime.hands, freeze, signal)).resolves.toBeUndefined();
   });
 
   test('of one in standby nobody is spoken to, and nobody waited for', async () => {
