@@ -63,7 +63,12 @@ function stage(...answers: readonly Answer[]): {
   };
   const watch = new InstanceWatch({
     ...{ api, parser: openParser(instanceCrd()), nodeName: 'node-a', log: pino({ level: 'silent' }) },
-    ...{ podFor: () => undefined, onHost: () => [{ key: WEB, uid: 'one' }], onReturn: () => undefined, isDisturbed: () => false },
+    ...{
+      podFor: () => undefined,
+      onHost: () => [{ key: WEB, uid: 'one' }],
+      onReturn: () => undefined,
+      isDisturbed: () => false,
+    },
     onChange: (key, known) => woken.push(known === undefined ? `${key} is gone` : known.declared.is),
   });
   watches.push(watch);
