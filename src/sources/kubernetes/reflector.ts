@@ -26,6 +26,8 @@ export type ReflectorSettings = {
 const BACKOFF = { firstMs: 200, mostMs: 10_000 };
 /** A watch that ends sooner than this without a word counts as a failure: no hot loop against a proxy. */
 const SHORT_MS = 1_000;
+/** How often a page is asked for before its list is begun anew. */
+const PAGE_TRIES = 4;
 /** Lists that expired between two pages before all is asked for at once. */
 const EXPIRED_LISTS = 2;
 
@@ -71,7 +73,7 @@ export class Reflector {
         if (this.#version === undefined) await this.#list(signal);
         else await this.#watch(this.#version, signal);
       } catch (error) {
-        await this.#failed({ is: 'refused', message: messageOf(error) });
+        await this.#failed(refusalBy(error));
       }
     }
   }
@@ -79,7 +81,7 @@ export class Reflector {
   async #list(signal: AbortSignal): Promise<void> {
     const seen = new Set<InstanceKey>();
     const whole = this.#expiredLists >= EXPIRED_LISTS;
-    let listed: Listed = await this.#source.list({ whole }, signal);
+    let listed = await this.#page({ whole }, signal);
     while (listed.is === 'page' && !signal.aborted) {
       for (const object of listed.objects) {
         seen.add(object.key);
@@ -89,11 +91,20 @@ export class Reflector {
         this.#complete(seen, listed.resourceVersion);
         return;
       }
-      listed = await this.#source.list({ more: listed.more }, signal);
+      listed = await this.#page({ more: listed.more }, signal);
     }
     if (listed.is === 'expired') this.#expiredLists += 1;
     if (listed.is !== 'page')
       await this.#failed(listed.is === 'refused' ? listed : { is: 'refused', message: 'the list expired' });
+  }
+
+  /** One that a busy server fails to give is asked for again: those before it were as much work. */
+  async #page(page: Parameters<ListWatch['list']>[0], signal: AbortSignal): Promise<Listed> {
+    for (let left = PAGE_TRIES - 1; ; left -= 1) {
+      const listed = await this.#source.list(page, signal).catch(refusalBy);
+      if (listed.is !== 'refused' || left === 0 || signal.aborted) return listed;
+      await this.#failed(listed);
+    }
   }
 
   #complete(seen: ReadonlySet<InstanceKey>, version: string): void {
@@ -198,4 +209,8 @@ export class Reflector {
     const waitMs = Math.max(backoffMs(this.#failures, BACKOFF, this.#settings.random), retryAfterMs);
     await this.#settings.pause(waitMs, signal);
   }
+}
+
+function refusalBy(error: unknown): Refusal {
+  return { is: 'refused', message: messageOf(error) };
 }

@@ -87,6 +87,20 @@ describe('a reflector', () => {
     expect(told.filter((line) => line.startsWith('gone'))).toEqual([]);
   });
 
+  test('a page that the server fails to give is asked for again, and not those before it', async () => {
+    const { asked, told } = await play({
+      lists: [
+        page([object('a', 1)], 7, 'next'),
+        refused('busy'),
+        new Error('unreachable'),
+        page([object('b', 2)], 7),
+      ],
+      watches: [{ events: [OPEN], then: 'stay' }],
+    });
+    expect(asked).toEqual(['list', 'list next', 'list next', 'list next', 'watch 7']);
+    expect(told).toEqual(['put n/a@1', 'lost', 'put n/b@2', 'following']);
+  });
+
   test('what cannot be asked is asked again, later and later, and as late as the server wishes', async () => {
     const { asked, told, pauses } = await play({
       lists: [
