@@ -76,8 +76,8 @@ export async function directoriesIn(path: string): Promise<readonly string[]> {
   }
 }
 
-/** The kernel refuses while there are processes or cgroups in it. */
-async function removeEmpty(directory: string): Promise<void> {
+/** Leaves it be while there are processes or cgroups in it: then the kernel refuses. Repeatable. */
+export async function removeEmpty(directory: string): Promise<void> {
   try {
     await rmdir(directory);
   } catch (error) {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ProcessIdentity } from '../machine/machine.ts';
-import { directoriesIn, hierarchiesIn, isOf, membershipsIn, OURS } from './cgroups.ts';
+import { directoriesIn, hierarchiesIn, isOf, membershipsIn, OURS, removeEmpty } from './cgroups.ts';
 import type { Hierarchy } from './cgroups.ts';
 import { errorCode, isAbsence, readIfThere } from './files.ts';
 import { identityOf, isAlive, signalProcess } from './processes.ts';
@@ -37,35 +37,38 @@ export async function joinPodCgroup(
 }
 
 /**
- * Takes a process out of whatever Pod's cgroup it is in, into `hypeman/NAME`: a kubelet kills all that is in the
- * cgroup of a Pod that ends. Out of none, it changes nothing.
+ * Takes a process out of whatever Pod's cgroup it is in, into `hypeman/NAME`, and removes what we made there: a kubelet
+ * kills all that is in the cgroup of a Pod that ends. Out of none, it changes nothing.
  */
 export async function leavePodCgroup(
   identity: ProcessIdentity,
   name: string,
   hierarchies?: readonly Hierarchy[],
 ): Promise<void> {
-  const within = await podHierarchiesOf(identity, hierarchies ?? (await mountedHierarchies()));
-  for (const { at } of within) await enterOurs(identity, at, name);
+  for (const { at, path } of await podPlacesOf(identity, hierarchies ?? (await mountedHierarchies()))) {
+    await enterOurs(identity, at, name);
+    await removeEmpty(join(at, path));
+  }
 }
 
 /**
  * Tells what still holds a Pod, without a machine in it, that it may end: SIGUSR1 to the processes of its
- * containers, as its placeholder understands it.
+ * containers, as its placeholder understands it. Removes what we made there: up to 1.22, with the systemd driver and
+ * version 2, a kubelet removes a Pod's cgroup by rmdir(2) alone (runc 3226), and keeps the Pod until that succeeds.
  */
 export async function endPodHolder(
   pod: string,
   bootId: string,
   hierarchies?: readonly Hierarchy[],
 ): Promise<void> {
-  const [counting] = countingIn(hierarchies ?? (await mountedHierarchies()));
-  const place = counting === undefined ? undefined : await findPodCgroup(counting.at, pod);
-  if (place === undefined) return;
-  for (const container of await containersIn(place))
-    for (const pid of await pidsIn(container)) {
-      const identity = await identityOf(pid, bootId);
-      if (identity !== undefined) await signalProcess(identity, bootId, 'SIGUSR1');
-    }
+  const counting = countingIn(hierarchies ?? (await mountedHierarchies()));
+  const places = (await Promise.all(counting.map(({ at }) => podCgroupsIn(at, pod)))).flat();
+  for (const place of places) await removeEmpty(join(place, CHILD));
+  const containers = (await Promise.all(places.map(containersIn))).flat();
+  for (const pid of new Set((await Promise.all(containers.map(pidsIn))).flat())) {
+    const identity = await identityOf(pid, bootId);
+    if (identity !== undefined) await signalProcess(identity, bootId, 'SIGUSR1');
+  }
 }
 
 /**
@@ -75,6 +78,13 @@ export async function endPodHolder(
  * version 2 a kubelet 1.20 makes both, and uses the latter: of several it is the one with containers in it.
  */
 export async function findPodCgroup(root: string, pod: string): Promise<string | undefined> {
+  const found = await podCgroupsIn(root, pod);
+  if (found.length <= 1) return found[0];
+  for (const place of found) if ((await containersIn(place)).length > 0) return place;
+  return undefined;
+}
+
+async function podCgroupsIn(root: string, pod: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (const parent of [root, ...(await below(root))])
     for (const kubepods of await below(parent, /(^|-)kubepods(\.slice)?$/)) {
@@ -82,9 +92,7 @@ export async function findPodCgroup(root: string, pod: string): Promise<string |
       const pods = await Promise.all([kubepods, ...classes].map((place) => below(place)));
       found.push(...pods.flat().filter((path) => isOfPod(basename(path), pod)));
     }
-  if (found.length <= 1) return found[0];
-  for (const place of found) if ((await containersIn(place)).length > 0) return place;
-  return undefined;
+  return found;
 }
 
 /** Theirs, below the cgroup of their Pod. */
@@ -102,14 +110,18 @@ function countingIn(hierarchies: readonly Hierarchy[]): readonly Hierarchy[] {
   return first.length > 0 ? first : hierarchies.filter(({ controllers }) => controllers.length === 0);
 }
 
-/** Those in which it is in a child that we made. */
-async function podHierarchiesOf(
+type Place = { readonly at: string; readonly path: string };
+
+/** Where it is in a child that we made. */
+async function podPlacesOf(
   { pid }: ProcessIdentity,
   hierarchies: readonly Hierarchy[],
-): Promise<readonly Hierarchy[]> {
+): Promise<readonly Place[]> {
   const memberships = membershipsIn((await readIfThere(`/proc/${pid}/cgroup`)) ?? '');
   const inPods = memberships.filter(({ path }) => IN_POD.test(path));
-  return countingIn(hierarchies).filter((one) => inPods.some(({ controllers }) => isOf(one, controllers)));
+  return countingIn(hierarchies).flatMap((one) =>
+    inPods.filter(({ controllers }) => isOf(one, controllers)).map(({ path }) => ({ at: one.at, path })),
+  );
 }
 
 const IN_POD = new RegExp(`kubepods.*/${CHILD}$`);

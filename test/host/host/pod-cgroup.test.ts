@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -35,6 +36,14 @@ describe('where a kubelet puts the cgroup of a Pod', () => {
     [
       'systemd, burstable',
       `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${UNDERSCORED}.slice`,
+    ],
+    [
+      'systemd, best effort',
+      `kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod${UNDERSCORED}.slice`,
+    ],
+    [
+      'systemd, guaranteed, below --cgroup-root=/my-root',
+      `my_root.slice/my_root-kubepods.slice/my_root-kubepods-pod${UNDERSCORED}.slice`,
     ],
     [
       'systemd below --cgroup-root',
@@ -93,7 +102,11 @@ describe.skipIf(missing !== undefined)(`a machine in the cgroup of a Pod ${missi
     return (counting.length > 0 ? counting : second).map(([, , path = '']) => path);
   }
 
-  afterEach(async () => {
+  /** What a plain rmdir(2) of the Pod's cgroup would fail at. */
+  const oursInPod = (): readonly string[] =>
+    hierarchies.map(({ at }) => `${at}${place}/vmm`).filter((path) => existsSync(path));
+
+  async function killAll(): Promise<void> {
     for (const child of children) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const ended = once(child, 'exit');
@@ -101,6 +114,10 @@ describe.skipIf(missing !== undefined)(`a machine in the cgroup of a Pod ${missi
       await ended;
     }
     children = [];
+  }
+
+  afterEach(async () => {
+    await killAll();
     await removeTestCgroup(base);
     await collectCgroups();
   });
@@ -130,6 +147,22 @@ describe.skipIf(missing !== undefined)(`a machine in the cgroup of a Pod ${missi
     await joinPodCgroup(machine, POD);
     await leavePodCgroup(machine, name);
     expect(new Set(await placesOf(machine))).toEqual(new Set([`/hypeman/${name}`]));
+    expect(oursInPod()).toEqual([]);
+  });
+
+  test('what a machine that ended in it leaves there is removed with its holder, also after that', async () => {
+    await makePod();
+    const machine = await begun();
+    await joinPodCgroup(machine, POD);
+    expect(oursInPod()).not.toEqual([]);
+    await endPodHolder(POD, machine.bootId);
+    expect(new Set(await placesOf(machine))).toEqual(new Set([`${place}/vmm`]));
+    await killAll();
+    await removeTestCgroup(`${place}/holder`);
+    // As a kubelet 1.20 makes both: neither has containers in it now.
+    await makeTestCgroup(`${base}/kubepods/besteffort`);
+    await makeTestCgroup(`${base}/kubepods/besteffort/pod${POD}`);
+    await expect.poll(() => endPodHolder(POD, machine.bootId).then(oursInPod)).toEqual([]);
   });
 
   test('what holds the Pod is told to end, and a machine in it is not', async () => {
