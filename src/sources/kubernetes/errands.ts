@@ -1,4 +1,5 @@
-import { backoffMs, pause } from './pause.ts';
+import { backoffMs } from './pause.ts';
+import { Alarms } from './placement/alarms.ts';
 
 /** Done, or to be looked at again after so many milliseconds. */
 export type ErrandResult = 'done' | { readonly againMs: number };
@@ -14,6 +15,10 @@ export class Errands<K extends string> {
   readonly #inWork = new Set<K>();
   readonly #failures = new Map<K, number>();
   readonly #untilQuiet: (() => void)[] = [];
+  /** One for each, whoever asked meanwhile: if each run had its own, they would never come to an end. */
+  readonly #again = new Alarms<K>((key) => {
+    this.add(key);
+  });
   readonly #abort = new AbortController();
 
   constructor(run: (key: K) => Promise<ErrandResult>, onTrouble: (key: K, error: unknown) => void) {
@@ -23,6 +28,7 @@ export class Errands<K extends string> {
 
   /** Cheap and repeatable; a key that is in work is done once more. */
   add(key: K): void {
+    this.#again.set(key, undefined);
     this.#due.add(key);
     this.#next();
   }
@@ -35,6 +41,7 @@ export class Errands<K extends string> {
 
   close(): void {
     this.#abort.abort();
+    this.#again.close();
     this.#due.clear();
   }
 
@@ -51,11 +58,9 @@ export class Errands<K extends string> {
   async #work(key: K): Promise<void> {
     const againMs = await this.#attempt(key);
     this.#inWork.delete(key);
+    if (!this.#due.has(key) && !this.#abort.signal.aborted) this.#again.set(key, againMs);
     this.#next();
     if (this.#inWork.size === 0) for (const resolve of this.#untilQuiet.splice(0)) resolve();
-    if (againMs === undefined) return;
-    await pause(againMs, this.#abort.signal);
-    if (!this.#abort.signal.aborted) this.add(key);
   }
 
   async #attempt(key: K): Promise<number | undefined> {
