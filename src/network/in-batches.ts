@@ -1,6 +1,9 @@
+import { reasonOf } from '../errors.ts';
+
 /**
  * One piece of work for many callers: who calls while a turn is waited for joins the batch that it will do. What
  * fails for several is done again for each alone, so that a failure is its caller's only. `work` must bear repetition.
+ * What hangs fails for all: everybody else would wait for as many deadlines as there are callers.
  */
 export function inBatches<T>(
   inTurn: <R>(task: () => Promise<R>) => Promise<R>,
@@ -32,7 +35,8 @@ async function outcomesOf<T>(
 ): Promise<readonly Promise<void>[]> {
   const all = work(batch);
   const [together] = await Promise.allSettled([all]);
-  if (together.status === 'fulfilled' || batch.length === 1) return batch.map(() => all);
+  const isOver = together.status === 'fulfilled' || reasonOf(together.reason) === 'CommandTimeout';
+  if (isOver || batch.length === 1) return batch.map(() => all);
   const outcomes: Promise<void>[] = [];
   for (const one of batch) {
     const alone = work([one]);

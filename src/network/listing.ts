@@ -47,12 +47,14 @@ async function listDevices(host: NetworkHost, tag: string): Promise<Omit<Listing
   const text = await outputOf(host, 'ip', ['-json', '-details', '-batch', '-'], QUESTIONS);
   const answers = text.split('\n').flatMap((line) => objectsIn(line, 'ip'));
   const links = answers.filter(({ ifname }) => tapOf(textOf(ifname), tag) !== undefined);
-  const routes = answers.filter(({ dst }) => dst !== undefined);
+  // A rule may say where to as well; a route has no priority but a metric.
+  const rules = answers.filter(({ priority }) => priority !== undefined);
+  const routes = answers.filter(({ dst, priority }) => dst !== undefined && priority === undefined);
   const queues = links.some(isShaped) ? await listQueues(host, tag) : [];
   return {
     devices: new Map(links.map((link) => [textOf(link.ifname), deviceOf(link)])),
     routes: new Map(routes.map((one) => [textOf(one.dst), textOf(one.dev)])),
-    rules: answers.filter(({ priority }) => priority !== undefined).map(ruleOf),
+    rules: rules.map(ruleOf),
     rates: new Map(queues.filter(isRootTbf).map((one) => [textOf(one.dev), rateOf(one)])),
     redirected: new Set(queues.filter(({ kind }) => kind === 'ingress').map((one) => textOf(one.dev))),
   };

@@ -57,6 +57,13 @@ test.each([
   });
 });
 
+test('a rule of the host about packets to a guest is not taken for its route', async () => {
+  const network = await stage.open({ maxAgeMs: 0 });
+  await admit(network, ONE);
+  await stage.lab.ip(stage.lab.hostNs, `rule add pref 500 to ${ONE.ip}/32 lookup main`);
+  expect(await network.look(ONE)).toEqual(EVERYTHING);
+});
+
 test("another table's drop is a problem until it speaks of our taps", async () => {
   const network = await stage.open();
   expect(await network.problems()).toEqual([]);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { HypemanError } from '../../../src/errors.ts';
 import { inBatches } from '../../../src/network/in-batches.ts';
 import { inTurn } from '../../../src/network/in-turn.ts';
 
@@ -34,6 +35,17 @@ test('one that is alone and fails is not tried twice', async () => {
   const { one, batches } = stage(['a']);
   await expect(one('a')).rejects.toThrow('not a');
   expect(batches).toEqual([['a']]);
+});
+
+test('a program that hangs is not waited for once more for each of them', async () => {
+  let times = 0;
+  const one = inBatches<string>(inTurn(), () => {
+    times += 1;
+    return Promise.reject(new HypemanError('transient', 'CommandTimeout', 'ip did not finish in time'));
+  });
+  const outcomes = await Promise.allSettled(['a', 'b', 'c'].map(one));
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  expect(times).toBe(1);
 });
 
 test('every turn is taken by one batch, whatever fails in it', async () => {
