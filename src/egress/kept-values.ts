@@ -3,8 +3,8 @@ import { matchesHost } from './proxy/matching.ts';
 
 /**
  * The policy with the values of `before` in grants that have none. A value that cannot be had now goes on for its
- * credential, from the same variable, and to hosts that it was allowed to go to before: rules narrow at once, and
- * do not widen by a value that nobody can see. A grant of which only some hosts were allowed becomes two. Of a
+ * credential, from the same variable, in a header and to hosts that it was allowed to go to in it before: rules narrow
+ * at once, and do not widen by a value that nobody can see. A grant of which only some hosts were allowed becomes two. Of a
  * credential that has a value in some grant, none is kept.
  */
 export function withKeptValues(policy: Policy, before: Policy | undefined): Policy {
@@ -30,7 +30,11 @@ function hasValue({ value }: Grant): boolean {
 
 function keptIn(grant: Grant, before: readonly Grant[]): readonly Grant[] {
   const own = before.filter(
-    (one) => hasValue(one) && one.credential === grant.credential && one.sourceEnv === grant.sourceEnv,
+    (one) =>
+      hasValue(one) &&
+      one.credential === grant.credential &&
+      one.sourceEnv === grant.sourceEnv &&
+      one.header === grant.header,
   );
   const value = own[0]?.value;
   if (value === undefined) return [grant];

@@ -35,12 +35,13 @@ function without({ credential, sourceEnv, hosts, header, format, when, placehold
   return { credential, sourceEnv, hosts, header, format, when, placeholder };
 }
 
-/** Whether the value of `one` may go to `host` by this policy. */
-function allows({ grants }: Policy, { credential, sourceEnv }: Grant, host: string): boolean {
+/** Whether the value of `one` may go to `host`, in its header, by this policy. */
+function allows({ grants }: Policy, { credential, sourceEnv, header }: Grant, host: string): boolean {
   return grants.some(
     (grant) =>
       grant.credential === credential &&
       grant.sourceEnv === sourceEnv &&
+      grant.header === header &&
       grant.value !== undefined &&
       grantCovers(grant, host),
   );
