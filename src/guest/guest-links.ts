@@ -61,7 +61,10 @@ export type GuestLinks = {
    * so that it does not stand still for a controller that died, `HOLD_LASTS_MS` where its hypervisor tells it its name.
    */
   hold(id: InstanceId): void;
-  /** For how long its programs stand still, at the most; undefined when they do not, or nobody here made them. */
+  /**
+   * For how long its programs stand still, at the most; undefined when they do not, when nobody here made them, and
+   * when they were let go, whether they heard it or not.
+   */
   heldForMs(id: InstanceId): number | undefined;
   /** Lets programs go on that `hold` stopped, as who they are. */
   release(id: InstanceId): void;

@@ -49,6 +49,12 @@ export class GuestLink {
     this.connection?.control(FROM_HOST.hold);
   }
 
+  /** From now on nobody knows how long they still stand. */
+  release(): void {
+    this.#holdingSince = undefined;
+    this.connection?.control(FROM_HOST.release);
+  }
+
   heldForMs(): number | undefined {
     const isHeld = this.#state.state === 'started' && this.#state.held === true;
     return isHeld && this.#holdingSince !== undefined ? performance.now() - this.#holdingSince : undefined;

@@ -47,6 +47,7 @@ export function openGuestLinks(options: {
     drop,
     ...controls((id) => links.get(id)?.connection),
     hold: (id) => links.get(id)?.hold(),
+    release: (id) => links.get(id)?.release(),
     heldForMs: (id) => links.get(id)?.heldForMs(),
     exec: async (id, request) => {
       await Promise.resolve();
@@ -62,8 +63,7 @@ export function openGuestLinks(options: {
   };
 }
 
-type Control =
-  'acknowledgeExit' | 'shutdown' | 'trustAuthority' | 'release' | 'identify' | 'setClock' | 'reseed';
+type Control = 'acknowledgeExit' | 'shutdown' | 'trustAuthority' | 'identify' | 'setClock' | 'reseed';
 
 /** Said when somebody listens; what is still wanted is said again by the next look. */
 function controls(to: (id: InstanceId) => Connection | undefined): Pick<GuestLinks, Control> {
@@ -75,7 +75,6 @@ function controls(to: (id: InstanceId) => Connection | undefined): Pick<GuestLin
     },
     trustAuthority: (id, authority) =>
       to(id)?.control(FROM_HOST.trust, recordBytes(authorityRecords(authority))),
-    release: (id) => to(id)?.control(FROM_HOST.release),
     identify: (id, identity, refresh) =>
       to(id)?.control(FROM_HOST.identify, recordBytes(identityRecords(id, identity, refresh))),
     setClock: (id, epochMs) => {

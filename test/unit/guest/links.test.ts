@@ -80,6 +80,25 @@ test('a guest is given its CA with the names that its stores need, and tells wha
   expect(links.lastTold(id)).toMatchObject({ trust: { state: 'installed', fingerprint } });
 });
 
+test('how long programs stand still is known from the first word on, and not after the word that lets them go', async () => {
+  const { links, end } = await started();
+  const tell = async (held: boolean): Promise<void> => {
+    end.say(FROM_GUEST.state, 0, stateBytes(1, { held: held ? 1 : 0 }));
+    await until(() => 'held' in links.lastTold(id) === held);
+  };
+  links.hold(id);
+  expect(links.heldForMs(id)).toBeUndefined();
+  await tell(true);
+  expect(links.heldForMs(id)).toBeGreaterThanOrEqual(0);
+  links.release(id);
+  expect(links.lastTold(id)).toMatchObject({ held: true });
+  expect(links.heldForMs(id)).toBeUndefined();
+  await tell(false);
+  links.hold(id);
+  await tell(true);
+  expect(links.heldForMs(id)).toBeGreaterThanOrEqual(0);
+});
+
 describe('a lying guest only ends its own link', () => {
   test.each([
     [
