@@ -6,7 +6,7 @@ import { machineIdFor } from '../guest/machine-id.ts';
 import { removeFile } from '../host/files.ts';
 import { answers, diskPathIn } from '../machine/base.ts';
 import type { Base } from '../machine/base.ts';
-import type { SnapshotId } from '../machine/ids.ts';
+import type { InstanceKey, SnapshotId } from '../machine/ids.ts';
 import type { MachineRef } from '../machine/driver.ts';
 import { waitsSince } from '../machine/record.ts';
 import type { Forking, InstanceRecord } from '../machine/record.ts';
@@ -20,10 +20,14 @@ import { keeperOf } from './standby.ts';
 const ENTROPY_BYTES = 256;
 /** The guest answers at once when it can; the next look goes on where this ends. */
 const RELEASED_WITHIN_MS = 1_000;
-const RELEASE_AGAIN_MS = 10;
+const LOOK_AGAIN_MS = 10;
 
 /** For what a guest's clock runs ahead of ours, and for a word on its way. */
 const HOLD_MARGIN_MS = 5_000;
+/** From the last word with a guest to its pause. */
+const PAUSED_WITHIN_MS = 5_000;
+/** What init has patience for (PATIENCE_MS in hold.c), and a second for the words. */
+const HELD_WITHIN_MS = 3_000;
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
@@ -45,15 +49,10 @@ export async function freezeMachine(
   const taken = { ...origin, takenAt: Date.now() };
   const copyDisks = (directory: string): Promise<void> => snapshots.fillBase(directory, machine.disks, taken);
   const keeper = keeperOf(hands, hypervisor);
+  const onReady = (): Promise<void> => stillHeld(hands, machine);
   // Whoever was copied later than that might go on as its source in the copy.
   const onPaused = (): void => {
-    const heldForMs = hands.links.heldForMs(machine.id) ?? Number.POSITIVE_INFINITY;
-    if (heldForMs < HOLD_LASTS_MS - HOLD_MARGIN_MS) return;
-    throw new HypemanError(
-      'transient',
-      'HoldOver',
-      `the programs of ${origin.instance} may go on by now: they are asked again`,
-    );
+    if (!holdLasts(hands, machine)) throw holdOver(origin.instance);
   };
   // One in standby has nobody to be let go.
   const hasGuest = hands.links.lastTold(machine.id).state === 'started';
@@ -62,7 +61,7 @@ export async function freezeMachine(
       const { pausedMs } = await keeper.freeze(
         machine,
         snapshots.basePaths(base),
-        { copyDisks, onPaused },
+        { copyDisks, onReady, onPaused },
         signal,
       );
       await snapshots.notePause(base, Math.round(pausedMs));
@@ -73,8 +72,8 @@ export async function freezeMachine(
 }
 
 /**
- * Before nobody is there to do it: who stands still for a fork goes on, for init has no patience of its own. One that
- * was only asked to, and has not told yet, hears this after that.
+ * Before nobody is there to do it: who stands still for a fork goes on, and not only when init's patience is at its end.
+ * One that was only asked to, and has not told yet, hears this after that.
  */
 export function releaseSources({ storage, links }: Pick<Hands, 'storage' | 'links'>): void {
   for (const { key, identity, fork } of storage.records()) {
@@ -106,15 +105,42 @@ async function toldToForks(
   }
 }
 
-/** Its VMM may be another by now: it is spoken to until it has heard, or the next look does. */
-async function release({ links }: Hands, { id, paths }: MachineRef): Promise<void> {
-  const until = Date.now() + RELEASED_WITHIN_MS;
-  while (Date.now() < until) {
+function holdLasts({ links }: Hands, { id }: MachineRef, forMs = 0): boolean {
+  const heldForMs = links.heldForMs(id) ?? Number.POSITIVE_INFINITY;
+  return heldForMs < HOLD_LASTS_MS - HOLD_MARGIN_MS - forMs;
+}
+
+function holdOver(instance: InstanceKey): HypemanError {
+  const message = `the programs of ${instance} may go on by now: they are asked again`;
+  return new HypemanError('transient', 'HoldOver', message);
+}
+
+/** What is copied before the pause can take longer than programs stand still: they go on then, and stop anew. */
+async function stillHeld(hands: Hands, machine: MachineRef): Promise<void> {
+  if (holdLasts(hands, machine, PAUSED_WITHIN_MS)) return;
+  // Stopped by a word that comes after all that let it go.
+  if (!(await release(hands, machine))) return;
+  hands.links.hold(machine.id);
+  await toldWithin(HELD_WITHIN_MS, () => holdLasts(hands, machine));
+}
+
+/** Its VMM may be another by now: it is spoken to until it has heard, or the next look does. True when it has. */
+function release({ links }: Hands, { id, paths }: MachineRef): Promise<boolean> {
+  return toldWithin(RELEASED_WITHIN_MS, () => {
     const guest = links.look(id, paths.guestSocket);
-    if (guest.state === 'exited' || (guest.state === 'started' && guest.held === undefined)) return;
+    if (guest.state === 'exited' || (guest.state === 'started' && guest.held === undefined)) return true;
     links.release(id);
-    await sleep(RELEASE_AGAIN_MS);
+    return false;
+  });
+}
+
+async function toldWithin(withinMs: number, isTold: () => boolean): Promise<boolean> {
+  const until = Date.now() + withinMs;
+  while (Date.now() < until) {
+    if (isTold()) return true;
+    await sleep(LOOK_AGAIN_MS);
   }
+  return false;
 }
 
 /** The overlay is the last of them, and goes first: while it is there, all are whole and of one moment. */

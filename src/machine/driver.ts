@@ -83,6 +83,8 @@ export type RestoreFrom =
   { readonly kind: 'standby' } | { readonly kind: 'base'; readonly base: SnapshotPaths };
 
 export type FreezeOptions = {
+  /** Called before a running machine is paused, when what takes long is done. A failure ends the freezing. */
+  readonly onReady?: () => Promise<void>;
   /** Called as soon as no vCPU of a running machine runs. A throw ends the freezing. */
   readonly onPaused?: () => void;
   /**

@@ -247,8 +247,17 @@ export function describeMemoryKeeper(name: string, open: () => Promise<MemorySta
     test('a freezing that fails leaves the machine running and no base', async () => {
       const source = await running();
       const base = stage.newBase();
-      const failing = { copyDisks: () => Promise.reject(new Error('no room')) };
-      for (let times = 0; times < 2; times += 1) {
+      const fail = (): Promise<never> => Promise.reject(new Error('no room'));
+      const onPaused = (): never => {
+        throw new Error('no room');
+      };
+      const ways = [
+        { copyDisks: fail },
+        { copyDisks: fail },
+        { ...noDisks, onReady: fail },
+        { ...noDisks, onPaused },
+      ];
+      for (const failing of ways) {
         const before = await counted(source, 0);
         await expect(keeper().freeze(source, base, failing, signal)).rejects.toThrow('no room');
         expect(await stage.snapshotAt(base)).toBe('absent');

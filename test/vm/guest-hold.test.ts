@@ -1,7 +1,11 @@
 import { symlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freezeMachine } from '../../src/act/fork.ts';
+import type { Hands } from '../../src/act/hands.ts';
 import { HOLD_LASTS_MS } from '../../src/guest/guest-links.ts';
+import type { MemoryKeeper } from '../../src/machine/driver.ts';
+import { aBase, BASE_ID } from '../support/fork-worlds.ts';
 import { openForkStage } from '../support/fork-stage.ts';
 import type { Forkable, ForkStage } from '../support/fork-stage.ts';
 
@@ -44,4 +48,37 @@ test('a guest that nobody lets go goes on by itself, and a copy of it that nobod
   stage.links.release(copy.machine.id);
   await stage.told(copy, ({ held }) => held === undefined);
   expect(await stands(copy)).toBe(false);
+});
+
+test('one that stands still since nobody knows when goes on, and stands still anew, before it is frozen', async () => {
+  const { links } = stage;
+  const { id } = source.machine;
+  links.hold(id);
+  await stage.told(source, ({ held }) => held === true);
+  links.drop(id);
+  await stage.told(source, ({ held }) => held === true);
+  const before = await stage.run(source, 'cat /tmp/count');
+  expect(links.heldForMs(id)).toBeUndefined();
+  const freeze: MemoryKeeper['freeze'] = async (_machine, _base, { onReady, onPaused }) => {
+    await onReady?.();
+    onPaused?.();
+    expect(links.heldForMs(id)).toBeLessThan(HOLD_LASTS_MS / 2);
+    expect(await stands(source)).toBe(true);
+    return { pausedMs: 0 };
+  };
+  const hands = {
+    ...{ links, forkTroubles: new Map(), drivers: { qemu: { memory: { freeze } } } },
+    snapshots: { basePaths: () => ({}), notePause: () => Promise.resolve() },
+  } as unknown as Hands;
+  const { machine } = source;
+  const freezing = {
+    kind: 'freeze-machine',
+    hypervisor: 'qemu',
+    machine,
+    base: BASE_ID,
+    origin: aBase().origin,
+  } as const;
+  await freezeMachine(hands, freezing, new AbortController().signal);
+  expect(await stands(source)).toBe(false);
+  expect(Number(await stage.run(source, 'cat /tmp/count'))).toBeGreaterThan(Number(before));
 });

@@ -14,11 +14,14 @@ export function fakeMemoryKeeper(world: FakeWorld): MemoryKeeper {
     restore: promised((machine: Machine, from: RestoreFrom) => {
       restoreIn(world, machine, from);
     }),
-    freeze: async (machine, base, { copyDisks, onPaused }) => {
+    freeze: async (machine, base, { copyDisks, onReady, onPaused }) => {
       if (world.snapshots.has(base.directory)) return { pausedMs: 0 };
       const standby = world.snapshots.get(machine.paths.standby.directory);
       const frozen = standby ?? snapshotOf(worthKeeping(world, machine));
-      if (standby === undefined) onPaused?.();
+      if (standby === undefined) {
+        await onReady?.();
+        onPaused?.();
+      }
       await copyDisks(base.disks);
       world.snapshots.set(base.directory, frozen);
       return { pausedMs: standby === undefined ? 1 : 0 };

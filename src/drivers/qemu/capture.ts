@@ -23,6 +23,7 @@ export type Capture = {
   readonly memory: HeldMemory;
   /** For others to run on, and not for this machine alone. */
   readonly isBase: boolean;
+  readonly onReady?: (() => Promise<void>) | undefined;
   readonly onPaused?: (() => void) | undefined;
   readonly copyDisks?: (directory: string) => Promise<void>;
 };
@@ -86,6 +87,7 @@ export async function capture(house: House, wanted: Capture, signal: AbortSignal
   try {
     return await orDiskFull(machine.paths.directory, 'keep the memory of a machine', async () => {
       await takeFiles(draft, wanted);
+      await wanted.onReady?.();
       signal.throwIfAborted();
       pausedAt = performance.now();
       await pause(memory.session);

@@ -40,8 +40,8 @@ type FreezingHeld = Freezing & { readonly memory: HeldMemory };
 
 /** Its VMM maps a frozen memory already: the new base is that one and what it changed since. */
 async function freezePrivate(house: House, wanted: FreezingHeld, signal: AbortSignal): Promise<number> {
-  const { machine, base, memory, copyDisks, onPaused } = wanted;
-  const into = { machine, into: base, memory, isBase: true, copyDisks, onPaused };
+  const { machine, base, memory, copyDisks, onReady, onPaused } = wanted;
+  const into = { machine, into: base, memory, isBase: true, copyDisks, onReady, onPaused };
   const pausedAt = await capture(house, into, signal);
   await house.vmms.run(machine);
   return pausedAt;
@@ -49,8 +49,8 @@ async function freezePrivate(house: House, wanted: FreezingHeld, signal: AbortSi
 
 /** Its VMM writes to memory that is to be frozen: it has to make room for one that does not. */
 async function freezeOwn(house: House, wanted: FreezingHeld, signal: AbortSignal): Promise<number> {
-  const { machine, memory, onPaused } = wanted;
-  const into = { machine, into: machine.paths.standby, memory, isBase: false, onPaused };
+  const { machine, memory, onReady, onPaused } = wanted;
+  const into = { machine, into: machine.paths.standby, memory, isBase: false, onReady, onPaused };
   const pausedAt = await capture(house, into, signal);
   await house.vmms.end(machine);
   try {

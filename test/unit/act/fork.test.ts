@@ -27,9 +27,15 @@ type Freezing = (...asked: Parameters<MemoryKeeper['freeze']>) => Promise<{ paus
 function handsOn(guest: GuestState, freezing: Freezing, heldForMs?: number) {
   const said: string[] = [];
   let told = guest;
+  let standsForMs = heldForMs;
   const links = {
     lastTold: () => told,
-    heldForMs: () => heldForMs,
+    heldForMs: () => standsForMs,
+    hold: () => {
+      said.push('hold');
+      told = held;
+      standsForMs = 0;
+    },
     look: () => {
       said.push('look');
       return told;
@@ -77,6 +83,23 @@ describe('after a freezing', () => {
     expect(said).toContain('release');
     const inTime = handsOn(held, pausing, 10_000);
     await expect(freezeMachine(inTime.hands, freeze, signal)).resolves.toBeUndefined();
+  });
+
+  test.each([
+    ['that took long', 24_000],
+    ['that an earlier controller began', undefined],
+  ])('%s before the pause, the guest is let go and held anew', async (_, heldForMs) => {
+    const freezing: Freezing = async (_machine, _base, { onReady, onPaused }) => {
+      await onReady?.();
+      onPaused?.();
+      return done();
+    };
+    const { hands, said } = handsOn(held, freezing, heldForMs);
+    await freezeMachine(hands, freeze, signal);
+    expect(said).toEqual(['look', 'release', 'look', 'hold', 'look', 'release', 'look']);
+    const inTime = handsOn(held, freezing, 10_000);
+    await freezeMachine(inTime.hands, freeze, signal);
+    expect(inTime.said).not.toContain('hold');
   });
 
   test('of one in standby nobody is spoken to, and nobody waited for', async () => {
