@@ -5,6 +5,7 @@ import {
   FIELD_MANAGER,
   FINALIZER,
   HOLDER_ANNOTATION,
+  HOST_ANNOTATION,
   NODE_LABEL,
   instancePath,
 } from '../instance-resource.ts';
@@ -35,7 +36,7 @@ export async function letGo(
       metadata: {
         resourceVersion,
         labels: { [NODE_LABEL]: null },
-        annotations: { [HOLDER_ANNOTATION]: null },
+        annotations: { [HOLDER_ANNOTATION]: null, [HOST_ANNOTATION]: null },
         finalizers: finalizers.filter((name) => name !== FINALIZER),
       },
     },
@@ -43,16 +44,22 @@ export async function letGo(
   return written(answer);
 }
 
-/**
- * Notes the Pod that was made for an Instance, whatever else was written there meanwhile. Undefined: the Instance is
- * gone. Throws `transient`.
- */
+export type Noted =
+  /** No `object`: the Instance is gone. */
+  | { readonly is: 'noted'; readonly object: KubernetesObject | undefined }
+  /** The server will not have it: an admission rule, or annotations that are too long as they are. */
+  | { readonly is: 'refused'; readonly message: string };
+
+/** Who asks the same once more has the same answer: Bad Request, Forbidden, Content Too Large, Unprocessable. */
+const REFUSED: readonly number[] = [400, 403, 413, 422];
+
+/** Notes the Pod that was made for an Instance, whatever else was written there meanwhile. Throws `transient`. */
 export async function notePod(
   api: ApiServer,
   { key, uid }: InstanceSight,
   pod: string,
   room: Room,
-): Promise<KubernetesObject | undefined> {
+): Promise<Noted> {
   const answer = await api.ask({
     method: 'PATCH',
     path: `${instancePath(key)}?fieldManager=${FIELD_MANAGER}`,
@@ -60,7 +67,8 @@ export async function notePod(
     // The uid is a precondition: another Instance of this name is not meant.
     body: { metadata: { uid, annotations: { [PLACEHOLDER_NOTE]: noteText(pod, room) } } },
   });
-  return written(answer);
+  if (REFUSED.includes(answer.status)) return { is: 'refused', message: sentenceOf(answer) };
+  return { is: 'noted', object: written(answer) };
 }
 
 /** Only the server's word that there is no such Node, or the taint on it, is enough. */

@@ -1,6 +1,7 @@
 import { unreachable } from '../../../errors.ts';
 import type { InstanceKey } from '../../../machine/ids.ts';
 import type { ApiServer } from '../api-server.ts';
+import { labelOf } from '../kubernetes-object.ts';
 import { lookUp } from '../object-changes.ts';
 import type { InstanceSight } from './instance-sight.ts';
 import { letGo, notePod, writeStatus } from './instance-writes.ts';
@@ -8,6 +9,7 @@ import { isPlaceholderOf, podClaimsOf } from './placeholder-note.ts';
 import type { Room } from './placeholder-note.ts';
 import { placeholderFor } from './placeholder-pod.ts';
 import type { PlaceholderSettings } from './placeholder-pod.ts';
+import { PLACEHOLDER_LABEL } from './placeholder-words.ts';
 import type { PlacementPlan } from './placement-plan.ts';
 import { statusLetGo } from './placement-status.ts';
 import type { PlacementSights } from './placement-sights.ts';
@@ -64,19 +66,30 @@ async function act(parts: Parts, instance: InstanceSight, action: PlacementActio
   }
 }
 
-/** The Pod before its note: one that is not noted, because we were cut short, too, is removed and made again. */
+/**
+ * The Pod before its note: one that is not noted, because we were cut short, too, is removed and made again. One that
+ * is not among those that are watched would never be seen to go.
+ */
 async function note(
   { api, sights }: Parts,
   { instance, room }: { readonly instance: InstanceSight; readonly room: Room },
   { object, isNew }: Extract<Made, { is: 'there' }>,
 ): Promise<Outcome> {
-  if (podSightOf(object)?.instance.uid !== instance.uid) {
+  const pod = podSightOf(object);
+  if (pod?.instance.uid !== instance.uid || labelOf(object, PLACEHOLDER_LABEL) !== 'true') {
     const message = `Pod ${object.key} has the name of its placeholder and is none: delete that Pod`;
     return { is: 'stalled', reason: 'PlaceholderNameTaken', message };
   }
   sights.putPod(object);
-  const after = isNew ? await notePod(api, instance, object.uid, room) : undefined;
-  if (after !== undefined) sights.putInstance(after);
+  if (!isNew) return 'done';
+  const noted = await notePod(api, instance, object.uid, room);
+  if (noted.is === 'refused') {
+    // Or it would be taken for a stranger's, and the next one, too, as fast as Pods can be made.
+    await deletePod(api, pod, false);
+    const message = `its placeholder Pod cannot be noted on the Instance: ${noted.message}`;
+    return { is: 'waiting', reason: 'PlaceholderNotNoted', message };
+  }
+  if (noted.object !== undefined) sights.putInstance(noted.object);
   return 'done';
 }
 
