@@ -62,14 +62,18 @@ function isTooMuch(usage: Usage, bytes: number): boolean {
   return usage.bytes > bytes * SLACK + SLACK_BYTES || usage.entries > bytes / BYTES_PER_ENTRY;
 }
 
-/** Files come and go while it looks: what du(1) could not see counts at the next look. */
+/**
+ * Files come and go while it looks: what du(1) could not see counts at the next look. Of blocks and lengths the lesser:
+ * XFS sets aside as much again behind the end of a file that grows, and a hole has a length and no blocks. What files
+ * shorter than a block take up more is bounded by their number.
+ */
 async function usageOf(directory: string, signal: AbortSignal): Promise<Usage> {
-  const [bytes, entries] = await Promise.all(
-    ['--block-size=1', '--inodes'].map(async (of) => {
+  const [blocks = 0, lengths = 0, entries = 0] = await Promise.all(
+    ['--block-size=1', '--bytes', '--inodes'].map(async (of) => {
       const asked = { timeoutMs: LOOK_WITHIN_MS, signal };
       const { stdout } = await runCommand('du', ['-s', of, directory], asked).catch(() => ({ stdout: '' }));
       return Number.parseInt(stdout, 10) || 0;
     }),
   );
-  return { bytes: bytes ?? 0, entries: entries ?? 0 };
+  return { bytes: Math.min(blocks, lengths), entries };
 }

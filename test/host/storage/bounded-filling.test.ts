@@ -86,6 +86,20 @@ test('what fits is left alone, and what fails fails as it does', async () => {
   await expect(refused).rejects.toThrow('no registry');
 });
 
+test('what a filesystem sets aside for a file that grows is not taken for its content', async () => {
+  const directory = `${base}/files`;
+  const filled = await filledWithin(directory, bounds(), async (signal) => {
+    await mkdir(directory);
+    // As XFS does it, by itself, behind the end of whatever is being written.
+    await writeFile(`${directory}/growing`, 'x');
+    await commandOutput('fallocate', ['--keep-size', '--length', `${64 * MIB}`, `${directory}/growing`]);
+    await sleep(600);
+    signal.throwIfAborted();
+    return 'filled';
+  });
+  expect(filled).toBe('filled');
+});
+
 test('an archive of a few megabytes that would be gigabytes does not fill the disk, and leaves nothing', async () => {
   await writeFile(`${base}/bomb.tar.gz`, await bombOf(2_000, MIB));
   expect((await stat(`${base}/bomb.tar.gz`)).size).toBeLessThan(32 * MIB);
