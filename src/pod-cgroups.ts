@@ -69,6 +69,8 @@ export function openPodCgroups({
 
   async function look(key: InstanceKey): Promise<ErrandResult> {
     const pod = podOf(key);
+    // Where it is it stays: a pass tells when more is known.
+    if (pod?.is === 'unknown') return 'done';
     const machine = await machineOf(key);
     if (pod?.is === 'bound') return machine === undefined ? 'done' : join(key, machine.process, pod.uid);
     joined.delete(key);

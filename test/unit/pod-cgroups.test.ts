@@ -101,3 +101,12 @@ test('a machine that no Pod holds room for is in none', async () => {
   pod = undefined;
   await tended([`4711 in ${ID}`]);
 });
+
+test('a machine stays where it is while nobody can say whether a Pod is its own', async () => {
+  await tended(['4711 in pod-1']);
+  pod = { is: 'unknown' };
+  machine = { ...PROCESS, pid: 4712 };
+  cgroups.tend(KEY);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(places).toEqual(['4711 in pod-1']);
+});

@@ -1,5 +1,5 @@
 import { textAt } from '../../../api/raw.ts';
-import { mayRunAt } from '../claim.ts';
+import { holderOf, mayRunAt } from '../claim.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import { placedBy } from '../tenure/placed-instance.ts';
 import type { PodSight } from './pod-sight.ts';
@@ -32,6 +32,8 @@ export type PodClaims = {
   readonly takenBy?: string;
   /** The node that may run it. */
   readonly holder?: string;
+  /** Its node took it by its own word, and by no Pod: none can be its placeholder before one is noted. */
+  readonly isByWord?: boolean;
 };
 
 export function podClaimsOf(object: KubernetesObject): PodClaims {
@@ -41,6 +43,7 @@ export function podClaimsOf(object: KubernetesObject): PodClaims {
     ...(note === undefined ? {} : notedIn(note)),
     ...(takenBy === undefined ? {} : { takenBy }),
     ...(holder === undefined ? {} : { holder }),
+    ...(takenBy === undefined && holderOf(object) !== undefined ? { isByWord: true } : {}),
   };
 }
 
@@ -59,9 +62,10 @@ function notedIn(note: string): Pick<PodClaims, 'noted' | 'room'> {
  * off), one on the node that has the Instance is: it chooses no other node.
  */
 export function isPlaceholderOf(
-  { noted, takenBy, holder }: PodClaims,
+  { noted, takenBy, holder, isByWord = false }: PodClaims,
   { uid, binding }: Pick<PodSight, 'uid' | 'binding'>,
 ): boolean {
   if (uid === noted || uid === takenBy) return true;
+  if (isByWord) return false;
   return noted === undefined && holder !== undefined && binding.is === 'bound' && binding.node === holder;
 }

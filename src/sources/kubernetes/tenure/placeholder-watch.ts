@@ -20,8 +20,11 @@ import { Reflector } from '../reflector.ts';
 /** A placeholder Pod of this node; of its spec nothing is kept. */
 export type NodePod = { readonly sight: PodSight; readonly object: KubernetesObject };
 
-/** The Pod that stands for an Instance on this node; `over`: it holds no room any more. */
-export type PodPlace = { readonly is: 'bound' | 'over'; readonly uid: string };
+/**
+ * The Pod that stands for an Instance on this node; `over`: it holds no room any more. `unknown`: there is one, and the
+ * Instance that could say whether it is its own has not been seen yet.
+ */
+export type PodPlace = { readonly is: 'bound' | 'over'; readonly uid: string } | { readonly is: 'unknown' };
 
 export type PlaceholderWatchParts = {
   readonly api: ApiServer;
@@ -121,8 +124,8 @@ export class PlaceholderWatch {
    * likeness of its own is no place for it.
    */
   placeOf(key: InstanceKey, instance: KubernetesObject | undefined): PodPlace | undefined {
-    const anyBound = this.of(key).find(({ sight }) => !isOver(sight));
-    const bound = instance === undefined ? anyBound : this.boundFor(instance);
+    if (instance === undefined && this.of(key).some(({ sight }) => !isOver(sight))) return { is: 'unknown' };
+    const bound = instance && this.boundFor(instance);
     if (bound !== undefined) return { is: 'bound', uid: bound.sight.uid };
     const ending = this.of(key).find(({ sight }) => isOver(sight));
     return ending === undefined ? undefined : { is: 'over', uid: ending.sight.uid };

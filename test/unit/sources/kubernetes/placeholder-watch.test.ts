@@ -67,6 +67,8 @@ test.each([
     undefined,
   ],
   ['before placement noted any', web({}), undefined],
+  ['of an Instance that this node took by its own word', web({ [HOLDER]: 'node-a one' }), undefined],
+  ['of one that was brought here, and that nobody noted', web({ [HOLDER]: 'node-a one kept' }), 'bound'],
   ['of an Instance that another node has', web({}, { nodeName: 'node-b' }), undefined],
 ])('a Pod %s', async (_, instance, is) => {
   const watch = await watching(pod('real'));
@@ -75,9 +77,9 @@ test.each([
   expect(watch.placeOf(WEB, instance)?.is).toBe(is);
 });
 
-test('a Pod that ends is told, whoever made it, and one of an Instance that is not known yet is its place', async () => {
+test('a Pod that ends is told, whoever made it, and one of an Instance that is not known yet is not taken for its own', async () => {
   const ending = await watching(pod('real', { deletionTimestamp: '2026-11-22T12:00:00Z' }));
   expect(ending.placeOf(WEB, web({ [NOTE]: 'real' }))).toEqual({ is: 'over', uid: 'real' });
   const bound = await watching(pod('real'));
-  expect(bound.placeOf(WEB, undefined)).toEqual({ is: 'bound', uid: 'real' });
+  expect(bound.placeOf(WEB, undefined)).toEqual({ is: 'unknown' });
 });
