@@ -69,8 +69,30 @@ function isWithin(repository: string, place: string): boolean {
 
 /** `*` stands for any letters of one part of a host: never for a dot, nor for the port. */
 function isHost(domain: string, pattern: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('[^.:]*')}$`, 'i').test(domain);
+  const parts = partsOf(domain);
+  const patterns = partsOf(pattern);
+  return patterns.length === parts.length && patterns.every((one, at) => isPart(parts[at] ?? '', one));
+}
+
+/** With the dots and the colon between them. */
+function partsOf(host: string): readonly string[] {
+  return host.toLowerCase().split(/([.:])/);
+}
+
+/** In one go from left to right: as a regular expression, a few stars that somebody writes would take for ever. */
+function isPart(text: string, pattern: string): boolean {
+  const [first = '', ...others] = pattern.split('*');
+  const last = others.pop();
+  if (last === undefined) return text === first;
+  const end = text.length - last.length;
+  let at = first.length;
+  if (at > end || !text.startsWith(first) || !text.endsWith(last)) return false;
+  for (const other of others) {
+    const found = text.indexOf(other, at);
+    if (found < 0 || found + other.length > end) return false;
+    at = found + other.length;
+  }
+  return true;
 }
 
 function entryOf(value: unknown): Entry {

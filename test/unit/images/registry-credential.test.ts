@@ -34,6 +34,8 @@ describe('the credential for a registry', () => {
     ['https://r.example/v2/', 'r.example/app', 'r.example'],
     ['http://r.example:5000', 'r.example:5000/app', 'r.example:5000'],
     ['*.r.example', 'eu.r.example/app', 'eu.r.example'],
+    ['*-e*t*.R.example', 'my-east-1.r.example/app', 'my-east-1.r.example'],
+    ['r*.example:5*', 'r.example:5000/app', 'r.example:5000'],
     ['r.example/team', 'r.example/team/app', 'r.example'],
   ])('%s is for %s', (key, reference, host) => {
     expect(shown(reference, config({ [key]: { auth: 'YTpi' } }))).toBe(`${host} YTpi`);
@@ -42,12 +44,22 @@ describe('the credential for a registry', () => {
   test.each([
     ['*.r.example', 'r.example/app'],
     ['*.r.example', 'a.b.r.example/app'],
+    ['r*', 'r.example/app'],
+    ['r.example*', 'r.example:5000/app'],
+    ['ab*ba.example', 'aba.example/app'],
     ['r.example/team', 'r.example/teams/app'],
     ['r.example/team/app', 'r.example/team'],
     ['rxexample', 'r.example/app'],
     ['', 'r.example/app'],
   ])('%s is not for %s', (key, reference) => {
     expect(shown(reference, config({ [key]: { auth: 'YTpi' } }))).toBe('nothing');
+  });
+
+  test('a host with many stars in a Secret holds nobody up', () => {
+    const stars = config({ [`${'*a'.repeat(8)}*b.example`]: { auth: 'YTpi' } });
+    const before = performance.now();
+    expect(shown(`${'a'.repeat(40)}.example/app`, stars)).toBe('nothing');
+    expect(performance.now() - before).toBeLessThan(1_000);
   });
 
   test('the longest path wins within one Secret, the first Secret among several', () => {
