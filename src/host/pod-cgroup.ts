@@ -53,8 +53,9 @@ export async function leavePodCgroup(
 
 /**
  * Tells what still holds a Pod, without a machine in it, that it may end: SIGUSR1 to the processes of its
- * containers, as its placeholder understands it. Removes what we made there: up to 1.22, with the systemd driver and
- * version 2, a kubelet removes a Pod's cgroup by rmdir(2) alone (runc 3226), and keeps the Pod until that succeeds.
+ * containers, as its placeholder understands it. Removes what we made there: with the systemd driver and version 2, a
+ * kubelet of libcontainer before 1.0.3 leaves that to systemd, removes the Pod's cgroup by rmdir(2) (runc 3226), and
+ * keeps the Pod until that succeeds; a systemd 239 leaves it, and so does one that the kubelet has lost.
  */
 export async function endPodHolder(
   pod: string,
