@@ -13,6 +13,9 @@ import type { KubernetesObject } from './kubernetes-object.ts';
 import { within } from './pause.ts';
 import type { ServerTurns } from './server-turns.ts';
 
+const NOT_FOUND = 404;
+const ALREADY_EXISTS = 409;
+
 type EventType = InstanceEvent['type'];
 type Subject = Pick<KubernetesObject, 'key' | 'uid'>;
 
@@ -23,8 +26,8 @@ type Series = {
   readonly name: string;
   count: number;
   lastAt: number;
-  /** What the server knows of it. */
-  written: number;
+  /** The server has it, as far as is known: it is to be counted up, and not made. */
+  isWritten: boolean;
   timer?: NodeJS.Timeout;
 };
 
@@ -119,7 +122,7 @@ export class EventWriter {
     const name = `${nameOf(object.key)}.${digest}`;
     // Nothing else of the object is kept: its spec holds values.
     const subject: Subject = { key: object.key, uid: object.uid };
-    const series: Series = { object: subject, event, name, count: 1, lastAt: event.at, written: 0 };
+    const series: Series = { object: subject, event, name, count: 1, lastAt: event.at, isWritten: false };
     this.#series.set(id, series);
     this.#due(series);
   }
@@ -141,7 +144,7 @@ export class EventWriter {
     if (series === undefined) return 'done';
     this.#unwritten[type].delete(name);
     try {
-      const answer = await this.#send(series);
+      const answer = await this.#sendOrRemake(series);
       if (!isSuccess(answer)) this.#dropped(series, sentenceOf(answer));
     } catch (error) {
       this.#dropped(series, messageOf(error));
@@ -149,14 +152,22 @@ export class EventWriter {
     return 'done';
   }
 
+  /** Its Event may be gone meanwhile: somebody deleted it, or this server keeps them for less. */
+  async #sendOrRemake(series: Series): Promise<Answer> {
+    const answer = await this.#send(series);
+    // A first answer that was lost: the Event is there all the same.
+    if (isSuccess(answer) || answer.status === ALREADY_EXISTS) series.isWritten = true;
+    if (!series.isWritten || answer.status !== NOT_FOUND) return answer;
+    series.isWritten = false;
+    return this.#sendOrRemake(series);
+  }
+
   async #send(series: Series): Promise<Answer> {
-    const { object, event, name, count } = series;
+    const { object, event, name } = series;
     // A Warning need not wait for what went as it should.
     const api = this.#parts.turns.for(event.type === 'Warning' ? 'status' : 'event');
     const path = `/apis/events.k8s.io/v1/namespaces/${namespaceOf(object.key)}/events`;
-    const isFirst = series.written === 0;
-    series.written = count;
-    if (isFirst) return api.ask({ method: 'POST', path, body: this.#document(series) });
+    if (!series.isWritten) return api.ask({ method: 'POST', path, body: this.#document(series) });
     return api.ask({
       method: 'PATCH',
       path: `${path}/${name}`,

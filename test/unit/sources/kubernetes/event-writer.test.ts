@@ -14,12 +14,14 @@ function event(message: string, at = 0): InstanceEvent {
   return { type: 'Warning', reason: 'Exited', message, at };
 }
 
-function stage(status = 201): { events: EventWriter; said: string[] } {
+/** The server that answers with these, one after the other, and with the last one for ever. */
+function stage(...statuses: readonly number[]): { events: EventWriter; said: string[] } {
   const said: string[] = [];
   const api: ApiServer = {
     ask: async ({ method, path, body }: ApiRequest) => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       const what = textAt(body, ['note']) ?? String(valueAt(body, ['series', 'count']));
+      const status = statuses[Math.min(said.length, statuses.length - 1)] ?? 201;
       said.push(`${method} ${what}`);
       if (status === 0) throw new Error(`no answer to ${path}`);
       return { status, body: {} };
@@ -90,6 +92,26 @@ describe('events', () => {
     events.record(WEB, [event('exit 1', HOUR + 1)]);
     await events.close();
     expect(said).toEqual(['POST exit 1', 'POST exit 1']);
+  });
+
+  test.each([429, 500, 0])('one whose first telling failed (%i) is told when it repeats', async (status) => {
+    const { events, said } = stage(status, 201);
+    events.record(WEB, [event('exit 1')]);
+    await expect.poll(() => said).toHaveLength(1);
+    events.record(WEB, [event('exit 1')]);
+    await expect.poll(() => said).toEqual(['POST exit 1', 'POST exit 1']);
+    events.record(WEB, [event('exit 1')]);
+    await events.close();
+    expect(said.slice(2)).toEqual(['PATCH 3']);
+  });
+
+  test('one that the server has forgotten is made once more, and one that it had all the time is counted', async () => {
+    const { events, said } = stage(201, 404, 409, 200);
+    events.record(WEB, [event('exit 1'), event('exit 1')]);
+    await expect.poll(() => said).toEqual(['POST exit 1', 'PATCH 2', 'POST exit 1']);
+    events.record(WEB, [event('exit 1')]);
+    await events.close();
+    expect(said.slice(3)).toEqual(['PATCH 3']);
   });
 
   test('another object of the same name has events of its own', async () => {
