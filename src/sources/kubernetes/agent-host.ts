@@ -2,7 +2,7 @@
 export type AgentHost = {
   /** The state directory, wherever it is: who has that has the machines and disks in it. */
   readonly directory: string;
-  /** What the lock of that directory lets only one agent at a time have: the directory on this boot of the host. */
+  /** What the lock of that directory lets only one agent at a time have: this boot of the host, a dot, the directory on it. */
   readonly lock: string;
   /** The machine, over its reboots. Absent: nothing tells it from its clones. */
   readonly hardware?: string;
@@ -27,7 +27,13 @@ export function holderTextFor(
 export function hasCertainlyEnded(holder: string, nodeName: string, host: AgentHost): boolean {
   const [node, directory, hardware, lock] = holder.split('/');
   if (node !== nodeName || directory !== host.directory) return false;
-  return lock === host.lock || (host.hardware !== undefined && hardware === host.hardware);
+  if (lock === host.lock) return true;
+  // On the same boot it is a copy of the directory, and its agent may be alive.
+  return host.hardware !== undefined && hardware === host.hardware && bootIn(lock) !== bootIn(host.lock);
+}
+
+function bootIn(lock: string | undefined): string | undefined {
+  return lock?.split('.')[0];
 }
 
 /** What is noted with what a host takes. */

@@ -17,6 +17,7 @@ const CASES: readonly [string, AgentHost, AgentHost, Verdict][] = [
   ['the same one', HOST, HOST, GONE],
   ['the same one, booted again', HOST, { ...HOST, lock: 'boot-2.8.2' }, GONE],
   ['the same one, booted again, which nothing tells', UNTOLD, { ...UNTOLD, lock: 'boot-2' }, UNSURE],
+  ['the same machine with a copy of its directory', HOST, { ...HOST, lock: 'boot-1.8.3' }, UNSURE],
   ['a clone of its disk', HOST, { ...HOST, lock: 'boot-2', hardware: 'machine-2' }, UNSURE],
   ['the same machine with an empty directory', HOST, { ...HOST, directory: 'dir-2' }, UNSURE],
   ['another one', HOST, { directory: 'dir-2', lock: 'boot-2', hardware: 'machine-2' }, STRANGER],
