@@ -6,6 +6,11 @@ export type CommandResult = { readonly exitCode: number; readonly stdout: string
 export type CommandOptions = {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
+  /**
+   * How long past its deadline a program is waited for that does not even end when it is killed, because the kernel
+   * holds it; without, for ever. It is left behind, and may still do what it was asked to.
+   */
+  readonly letGoMs?: number;
   readonly input?: string;
   readonly cwd?: string;
   /** The output to the byte, for what is hashed; otherwise one newline at its end is cut. */
@@ -28,7 +33,7 @@ export async function runCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const result = await execa(program, args, {
+  const running = execa(program, args, {
     reject: false,
     extendEnv: false,
     env: { PATH, LC_ALL: 'C', HOME: '/root', ...options.env },
@@ -39,6 +44,7 @@ export async function runCommand(
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
+  const result = await orLetGo(running, program, options);
   if (result.code === 'ENOENT')
     throw new HypemanError(
       'transient',
@@ -48,10 +54,7 @@ export async function runCommand(
         facts: { tool: program },
       },
     );
-  if (result.timedOut)
-    throw new HypemanError('transient', 'CommandTimeout', `${program} did not finish in time`, {
-      facts: { program },
-    });
+  if (result.timedOut) throw outOfTime(program);
   if (result.isCanceled) throw new HypemanError('transient', 'Cancelled', `${program} was cancelled`);
   return { exitCode: result.exitCode ?? 128, stdout: result.stdout, stderr: result.stderr };
 }
@@ -65,6 +68,29 @@ export async function commandOutput(
   const { exitCode, stdout, stderr } = await runCommand(program, args, options);
   if (exitCode !== 0) throw commandFailed(program, exitCode, stderr);
   return stdout;
+}
+
+async function orLetGo<T>(
+  running: PromiseLike<T>,
+  program: string,
+  { timeoutMs = DEFAULT_TIMEOUT_MS, letGoMs }: CommandOptions,
+): Promise<T> {
+  if (letGoMs === undefined) return running;
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(outOfTime(program));
+  }, timeoutMs + letGoMs);
+  try {
+    return await Promise.race([running, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function outOfTime(program: string): HypemanError {
+  return new HypemanError('transient', 'CommandTimeout', `${program} did not finish in time`, {
+    facts: { program },
+  });
 }
 
 /** Program name, exit code and a bounded tail of stderr: all that anybody else sees of a command. */

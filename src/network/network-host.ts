@@ -14,10 +14,15 @@ export type NetworkHost = {
 };
 
 const DEADLINE_MS = 20_000;
+/** Asked to end at its deadline and killed 5 s later (execa). Others wait in line behind a device that will not go. */
+const LET_GO_MS = 10_000;
 
 export const thisHost: NetworkHost = {
   run: (program, args, input) =>
-    runCommand(program, args, { timeoutMs: DEADLINE_MS, ...(input === undefined ? {} : { input }) }),
+    runCommand(program, args, {
+      ...{ timeoutMs: DEADLINE_MS, letGoMs: LET_GO_MS },
+      ...(input === undefined ? {} : { input }),
+    }),
   writeSysctls,
   watchLines,
 };
