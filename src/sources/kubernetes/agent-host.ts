@@ -2,7 +2,7 @@
 export type AgentHost = {
   /** The state directory, wherever it is: who has that has the machines and disks in it. */
   readonly directory: string;
-  /** What the lock of that directory lets only one agent at a time have: this boot of the host, a dot, the directory on it. */
+  /** What its lock lets only one agent at a time have: this boot of the host, a dot, and the directory as it is there. */
   readonly lock: string;
   /** The machine, over its reboots. Absent: nothing tells it from its clones. */
   readonly hardware?: string;

@@ -188,8 +188,9 @@ export class InstanceWatch {
   /** What is wrong with its label, or its holder, if that leads away from here. */
   #movedBy(object: KubernetesObject): string | undefined {
     const { nodeName, host } = this.#parts;
-    if (isBeingDeleted(object)) return undefined;
+    // Deleted or not: what there is of it is not here, and its finalizer is for whoever can end that.
     if (isStrangers(object, host)) return strangerMessage(hostMarkOf(object) ?? '', nodeName);
+    if (isBeingDeleted(object)) return undefined;
     const label = labelOf(object, NODE_LABEL);
     const isOurs = label === nodeName || (label === undefined && mayRunOn(object, nodeName));
     return isOurs ? undefined : movedMessage(label, nodeName);
@@ -254,6 +255,6 @@ function strangerMessage(mark: string, nodeName: string): string {
   return (
     `another host was node ${nodeName} when it took this instance, and has its machine and its disk (in the state ` +
     `directory with the id ${mark.split(' ')[0] ?? ''}): give one of the two another node name; if that host is gone for good, take the ` +
-    `annotation ${HOST_ANNOTATION} off, and the instance begins anew here`
+    `annotation ${HOST_ANNOTATION} off, and the instance begins anew here, or goes if it is deleted`
   );
 }

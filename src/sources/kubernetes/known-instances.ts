@@ -56,11 +56,12 @@ export class KnownInstances {
     return known;
   }
 
-  /** It is there, but not for this node any more: what runs here is kept and nothing is begun. */
+  /** It is there, but not for this node any more: what runs here is kept, nothing is begun, and nothing let go. */
   hold(key: InstanceKey, message: string): void {
     const known = this.#known.get(key);
-    if (known === undefined || known.declared.is === 'gone') return;
-    const { uid, generation } = known.declared;
+    if (known === undefined) return;
+    const { uid } = known.object;
+    const generation = generationOf(known.object);
     const declared: Declared = { is: 'held', uid, generation, refused: { reason: 'SourceLost', message } };
     this.#known.set(key, { ...known, declared });
   }
@@ -72,7 +73,7 @@ export class KnownInstances {
   #readIn(object: KubernetesObject, before: Declared | undefined): Pick<Known, 'declared' | 'warnings'> {
     if (isBeingDeleted(object)) return { declared: { is: 'gone' }, warnings: [] };
     const { uid, document } = object;
-    const generation = Number(valueAt(document, ['metadata', 'generation']) ?? 0);
+    const generation = generationOf(object);
     const parsed = this.#parser.instance(document, { source: 'kubernetes' });
     if (parsed.is === 'good') {
       const declared: Declared = { is: 'wanted', uid, generation, instance: parsed.instance };
@@ -83,4 +84,8 @@ export class KnownInstances {
       before?.is === 'wanted' ? { ...before, generation, refused } : { is: 'held', uid, generation, refused };
     return { declared, warnings: [] };
   }
+}
+
+function generationOf({ document }: KubernetesObject): number {
+  return Number(valueAt(document, ['metadata', 'generation']) ?? 0);
 }

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { pino } from 'pino';
 import { openParser } from '../../../../src/api/parser.ts';
+import { mappingOf } from '../../../../src/api/raw.ts';
 import { keyOf } from '../../../../src/machine/ids.ts';
+import type { AgentHost } from '../../../../src/sources/kubernetes/agent-host.ts';
 import type { Answer, ApiServer } from '../../../../src/sources/kubernetes/api-server.ts';
 import { InstanceWatch } from '../../../../src/sources/kubernetes/instance-watch.ts';
 import { objectIn } from '../../../../src/sources/kubernetes/kubernetes-object.ts';
@@ -43,11 +45,13 @@ afterEach(() => {
 });
 
 /** A watch of node-a over a server that has nothing in its lists and gives `answers`, the last one for ever, by name. */
-function stage(...answers: readonly Answer[]): {
-  watch: InstanceWatch;
-  asked: () => number;
-  woken: string[];
-} {
+function stage(...answers: readonly Answer[]): Stage {
+  return stageOn(undefined, answers);
+}
+
+type Stage = { watch: InstanceWatch; asked: () => number; woken: string[] };
+
+function stageOn(host: AgentHost | undefined, answers: readonly Answer[]): Stage {
   let asked = 0;
   const woken: string[] = [];
   const api: ApiServer = {
@@ -62,7 +66,7 @@ function stage(...answers: readonly Answer[]): {
     close: () => undefined,
   };
   const watch = new InstanceWatch({
-    ...{ api, parser: openParser(instanceCrd()), nodeName: 'node-a', log: pino({ level: 'silent' }) },
+    ...{ api, parser: openParser(instanceCrd()), nodeName: 'node-a', host, log: pino({ level: 'silent' }) },
     ...{
       podFor: () => undefined,
       onHost: () => [{ key: WEB, uid: 'one' }],
@@ -114,6 +118,25 @@ describe('an Instance of another node, replaced by a file that names this one', 
     expect(asked()).toBe(1);
     watch.see(sight(replaced('6', {})));
     expect(watch.known.of(WEB)?.declared.is).toBe('wanted');
+  });
+});
+
+describe('an Instance that another host took when it had the name of this node', () => {
+  test('is let go by that one alone when it is deleted', async () => {
+    const { watch, woken } = stageOn({ directory: 'dir-b', lock: 'boot-b.1.1' }, [NOT_FOUND]);
+    await watch.start();
+    const deleted = web('5', 'node-a');
+    const held = { 'hypeman.dev/held-by': 'node-a one' };
+    const metadata = {
+      ...mappingOf(deleted.metadata),
+      annotations: { ...held, 'hypeman.dev/held-in': 'dir-a' },
+      deletionTimestamp: '2026-11-22T12:00:00Z',
+    };
+    watch.see(sight({ ...deleted, metadata }));
+    expect(woken).toEqual(['held']);
+    // People say that it is gone for good.
+    watch.see(sight({ ...deleted, metadata: { ...metadata, annotations: held, resourceVersion: '6' } }));
+    expect(woken).toEqual(['held', 'gone']);
   });
 });
 

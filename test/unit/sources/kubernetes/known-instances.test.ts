@@ -81,11 +81,12 @@ describe('what is known of Instances', () => {
     expect(known.keys()).toEqual([WEB]);
   });
 
-  test('one that is being deleted is gone, and cannot be held any more', () => {
+  test('one that is being deleted is gone, but for one that is not ours to let go', () => {
     const known = new KnownInstances(parser, 'node-a');
     known.see(web({ version: '1', deleted: true }));
-    known.hold(WEB, 'moved');
     expect(known.of(WEB)?.declared).toEqual({ is: 'gone' });
+    known.hold(WEB, 'a stranger has it');
+    expect(known.of(WEB)?.declared).toMatchObject({ is: 'held', refused: { reason: 'SourceLost' } });
     expect(known.keys()).toEqual([WEB]);
   });
 
