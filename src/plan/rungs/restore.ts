@@ -5,6 +5,7 @@ import { ASK_AGAIN_MS, elapsed, FORK_WITHIN_MS } from '../patience.ts';
 import { withEnd, withoutStandby, withStandby } from '../records.ts';
 import type { Rung, Verdict } from '../verdict.ts';
 import { asked, met, stuck, unmet, waiting } from '../verdict.ts';
+import { mountsApplied, volumeSeen } from '../volumes.ts';
 import { hypervisorOfMachine } from '../wishes.ts';
 import type { RecordedWorld } from '../world.ts';
 import { disksCloned } from './fork.ts';
@@ -37,8 +38,14 @@ function misfitOf(world: RecordedWorld): string | undefined {
   if (world.overlay.state === 'absent') return 'its overlay disk is gone';
   const { memory } = standby.manifest;
   if (memory === undefined) return 'there is no memory in it';
+  const lost = mountsApplied(world.record.run.applied.fields).find(({ volume }) => !isThere(world, volume));
+  if (lost !== undefined) return `the disk of its volume ${lost.volume} is not there`;
   if (version === undefined || accelerator === undefined) return undefined;
   return mismatchOf(memory, shapeOf(machineApplied(world)), { hypervisor, version, accelerator });
+}
+
+function isThere(world: RecordedWorld, volume: string): boolean {
+  return volumeSeen(world, volume)?.disk.state === 'ready';
 }
 
 const RESTORING = 'the machine goes on from its standby';

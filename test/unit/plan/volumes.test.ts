@@ -6,6 +6,7 @@ import { plan } from '../../../src/plan/plan.ts';
 import { statusOf } from '../../../src/plan/status.ts';
 import type { VolumeSeen } from '../../../src/plan/volumes.ts';
 import type { World } from '../../../src/plan/world.ts';
+import { keptMemoryOf, standbyWorld } from '../../support/standby-worlds.ts';
 import {
   aRecord,
   aRun,
@@ -172,4 +173,15 @@ test('a machine that was paused goes on with the volumes that it has, whatever w
   expect(action.machine.disks.filter(({ serial }) => serial.startsWith('vol'))).toEqual([
     { serial: 'vol0', path: DISK.path, readonly: false },
   ]);
+});
+
+test('a memory does not go on without a volume that it had, whatever was kept with it', () => {
+  const run = { ...aRun({ volumes: [MOUNT] }), standby: { is: 'suspended', at: NOW } as const };
+  const record = aRecord({ image: pinned(), run });
+  const standby = keptMemoryOf(aRun());
+  for (const volumes of [undefined, seen({ disk: { state: 'making' } })]) {
+    const next = plan(standbyWorld({ record, standby, ...(volumes === undefined ? {} : { volumes }) }));
+    expect(next).toMatchObject({ reason: 'RestoreFailed', actions: [], verdict: 'stuck' });
+    expect(next.message).toContain('the disk of its volume data is not there');
+  }
 });
