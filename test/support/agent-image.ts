@@ -21,7 +21,7 @@ export async function makeAgentImage(directory: string): Promise<void> {
   const work = await mkdtemp(`${tmpdir()}/hm-agent-image-`);
   try {
     const layers = [
-      await packagesLayer(suiteIn(containerfile), packagesIn(containerfile)),
+      await debianLayer(suiteIn(containerfile), packagesIn(containerfile)),
       await makeLayer(`${work}/kernel.tar`, fillKernel),
       await makeLayer(`${work}/program.tar`, fillProgram),
     ];
@@ -60,7 +60,8 @@ function entrypointIn(containerfile: string): readonly string[] {
   return JSON.parse(words) as readonly string[];
 }
 
-async function packagesLayer(suite: string, packages: readonly string[]): Promise<string> {
+/** A minimal Debian with these packages, as a tar file. Made once, cached. */
+export async function debianLayer(suite: string, packages: readonly string[]): Promise<string> {
   const file = `${CACHE}/packages-${createHash('sha256')
     .update([suite, ...packages].join(' '))
     .digest('hex')
@@ -104,7 +105,9 @@ async function fillKernel(root: string): Promise<void> {
   }
 }
 
-async function kernelPackage(): Promise<string> {
+/** The newest cloud kernel of this machine's Debian. Fetched once, cached. */
+export async function kernelPackage(): Promise<string> {
+  await mkdir(CACHE, { recursive: true });
   const meta = `linux-image-cloud-${await commandOutput('dpkg', ['--print-architecture'])}`;
   const [, name = ''] =
     /Depends: (linux-image-\S+)/.exec(await commandOutput('apt-cache', ['depends', meta])) ?? [];
