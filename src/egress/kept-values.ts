@@ -1,5 +1,6 @@
+import { isIP } from 'node:net';
+import type { Secret } from '../secrets/secret.ts';
 import type { Grant, HostPattern, Policy } from './policy.ts';
-import { matchesHost } from './proxy/matching.ts';
 
 /**
  * The policy with the values of `before` in grants that have none. A value that cannot be had now goes on for its
@@ -10,10 +11,11 @@ import { matchesHost } from './proxy/matching.ts';
 export function withKeptValues(policy: Policy, before: Policy | undefined): Policy {
   if (before === undefined || policy.grants.every(hasValue)) return policy;
   const there = new Set(policy.grants.filter(hasValue).map(({ credential }) => credential));
+  const known = knownIn(before);
   return {
     ...policy,
     grants: policy.grants.flatMap((grant) =>
-      there.has(grant.credential) ? [grant] : keptIn(grant, before.grants),
+      there.has(grant.credential) ? [grant] : keptIn(grant, known.get(placeOf(grant))),
     ),
   };
 }
@@ -28,29 +30,68 @@ function hasValue({ value }: Grant): boolean {
   return value !== undefined;
 }
 
-function keptIn(grant: Grant, before: readonly Grant[]): readonly Grant[] {
-  const own = before.filter(
-    (one) =>
-      hasValue(one) &&
-      one.credential === grant.credential &&
-      one.sourceEnv === grant.sourceEnv &&
-      one.header === grant.header,
-  );
-  const value = own[0]?.value;
-  if (value === undefined) return [grant];
-  if (own.some(({ hosts }) => hosts.length === 0)) return [{ ...grant, value }];
-  const allowed = own.flatMap(({ hosts }) => hosts);
+/** A value, and where it may go; looked up by host, because whoever declares thousands of them would hold up everybody. */
+type Known = {
+  readonly value: Secret;
+  isEverywhere: boolean;
+  readonly allowed: Set<HostPattern>;
+  /** Of what is allowed, that which a wildcard stands over. */
+  readonly below: Map<HostPattern, HostPattern[]>;
+};
+
+function knownIn({ grants }: Policy): ReadonlyMap<string, Known> {
+  const all = new Map<string, Known>();
+  for (const grant of grants) {
+    const { value, hosts } = grant;
+    if (value === undefined) continue;
+    const place = placeOf(grant);
+    const known = all.get(place) ?? { value, isEverywhere: false, allowed: new Set(), below: new Map() };
+    all.set(place, known);
+    if (hosts.length === 0) known.isEverywhere = true;
+    for (const host of hosts) note(known, host);
+  }
+  return all;
+}
+
+function note({ allowed, below }: Known, host: HostPattern): void {
+  if (allowed.has(host)) return;
+  allowed.add(host);
+  const wildcard = wildcardOver(host);
+  if (wildcard === undefined) return;
+  const others = below.get(wildcard);
+  if (others === undefined) below.set(wildcard, [host]);
+  else others.push(host);
+}
+
+function placeOf({ credential, sourceEnv, header }: Grant): string {
+  return JSON.stringify([credential, sourceEnv, header]);
+}
+
+function keptIn(grant: Grant, known: Known | undefined): readonly Grant[] {
+  if (known === undefined) return [grant];
+  const { value, allowed } = known;
+  if (known.isEverywhere) return [{ ...grant, value }];
   const isEverywhere = grant.hosts.length === 0;
-  const kept = isEverywhere ? allowed : grant.hosts.flatMap((host) => commonOf(host, allowed));
-  const others = grant.hosts.filter((host) => !allowed.some((pattern) => matchesHost(pattern, host)));
+  const kept = isEverywhere ? [...allowed] : grant.hosts.flatMap((host) => commonOf(host, known));
+  const others = grant.hosts.filter((host) => !isAllowed(host, known));
   return [
     ...(kept.length === 0 ? [] : [{ ...grant, hosts: [...new Set(kept)], value }]),
     ...(others.length === 0 && !isEverywhere ? [] : [{ ...grant, hosts: others }]),
   ];
 }
 
-/** What both sides match; a wildcard matches itself. */
-function commonOf(host: HostPattern, allowed: readonly HostPattern[]): readonly HostPattern[] {
-  if (allowed.some((pattern) => matchesHost(pattern, host))) return [host];
-  return allowed.filter((pattern) => matchesHost(host, pattern));
+/** What both sides match. */
+function commonOf(host: HostPattern, known: Known): readonly HostPattern[] {
+  return isAllowed(host, known) ? [host] : (known.below.get(host) ?? []);
+}
+
+function isAllowed(host: HostPattern, { allowed }: Known): boolean {
+  const wildcard = wildcardOver(host);
+  return allowed.has(host) || (wildcard !== undefined && allowed.has(wildcard));
+}
+
+/** The one wildcard that matches it (`matchesHost`); of a wildcard, itself. */
+function wildcardOver(host: HostPattern): HostPattern | undefined {
+  const dot = host.indexOf('.');
+  return dot > 0 && isIP(host) === 0 ? `*${host.slice(dot)}` : undefined;
 }

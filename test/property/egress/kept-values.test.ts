@@ -89,6 +89,24 @@ test('a value of before goes only where it is declared and where it went before;
   );
 });
 
+test('as many hosts as anybody can declare are gone through in no time', () => {
+  const rules = (value: boolean, hostOf: (at: number) => string): Policy =>
+    policyOf(
+      Array.from({ length: 16 }, (_, rule) => {
+        const hosts = Array.from({ length: 64 }, (__, at) => hostOf(rule * 64 + at));
+        return Array.from({ length: 32 }, (__, at) => {
+          const one = grantOf({ credential: `C${at}`, hosts });
+          return value ? one : without(one);
+        });
+      }).flat(),
+    );
+  const before = rules(true, (at) => `*.a${at}.x.test`);
+  const next = rules(false, (at) => `b${at}.x.test`);
+  const start = performance.now();
+  withKeptValues(next, before);
+  expect(performance.now() - start).toBeLessThan(500);
+});
+
 test('again, and in another process with the same before, it is the same', () => {
   fc.assert(
     fc.property(anyPolicy, anyPolicy, (first, next) => {
