@@ -5,14 +5,20 @@ type Report = {
   readonly numFailedTests: number;
   readonly testResults: readonly {
     readonly name: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[] | null;
+    }[];
   }[];
 };
 
 /**
- * Ends a test run with one line that any reader can count, after saying loudly what was skipped. The directory has
- * a report for each name in `begun`, and in `skipped` the files for which there was no time left.
+ * Ends a test run with one line that any reader can count, after saying loudly what was skipped, and what passed at
+ * its second try alone. The directory has a report for each name in `begun`, and in `skipped` the files for which
+ * there was no time left.
  */
+const LONGEST_WHY = 400;
 const directory = process.argv[2] ?? '';
 const reports = linesOf('begun').map((name) => reportOf(name));
 const skipped = [
@@ -20,6 +26,8 @@ const skipped = [
   ...linesOf('skipped').map((file) => `SKIPPED ${file}: no time was left (TEST_MINUTES)`),
 ];
 for (const line of skipped) console.log(line);
+for (const report of reports)
+  for (const line of report === undefined ? [] : retriedIn(report)) console.log(line);
 const passed = reports.reduce((sum, report) => sum + (report?.numPassedTests ?? 0), 0);
 const failed = reports.reduce((sum, report) => sum + failedIn(report), 0);
 console.log(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
@@ -42,6 +50,19 @@ function skippedIn({ testResults }: Report): readonly string[] {
     assertionResults
       .filter(({ status }) => status === 'skipped' || status === 'pending')
       .map(({ fullName }) => `SKIPPED ${name.replace(`${process.cwd()}/`, '')}: ${fullName}`),
+  );
+}
+
+/** What passed only when it was run again: a busy machine, or a fault that comes and goes. */
+function retriedIn({ testResults }: Report): readonly string[] {
+  return testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.flatMap(({ status, fullName, failureMessages }) => {
+      const first = failureMessages?.[0];
+      if (status !== 'passed' || first === undefined) return [];
+      return [
+        `RETRIED ${name.replace(`${process.cwd()}/`, '')}: ${fullName}: ${first.slice(0, LONGEST_WHY)}`,
+      ];
+    }),
   );
 }
 
