@@ -24,8 +24,26 @@ function inheriting(
   const source = sourceOf(demand.forkOf);
   const from = source && inheriting(source, sourceOf, new Set([...asked, key])).demand;
   const taken = { ...(from === undefined || 'invalid' in from ? {} : from), ...seenOf(instance) };
-  return { ...instance, demand: { ...demand, ...pick(taken, demand.silent ?? []) } };
+  const declared = { ...demand, ...pick(taken, demand.silent ?? []) };
+  return { ...instance, demand: { ...declared, ...goneOnWith(declared, instance, source) } };
 }
+
+/** It goes on with the memory of its source, as large as that is, whatever is declared of either for a later start. */
+function goneOnWith(
+  declared: Demand,
+  { status }: InstanceSight,
+  source: InstanceSight | undefined,
+): Partial<Demand> {
+  const hasBegun = roomSeen(status).memoryBytes !== undefined;
+  if (hasBegun || source === undefined || !HAS_MEMORY.has(textAt(source.status, ['state']) ?? '')) return {};
+  const { vcpus = 0, memoryBytes = 0 } = roomSeen(source.status);
+  return {
+    vcpus: Math.max(declared.vcpus, vcpus),
+    memoryBytes: Math.max(declared.memoryBytes, memoryBytes),
+  };
+}
+
+const HAS_MEMORY: ReadonlySet<string> = new Set(['Running', 'Paused', 'Standby']);
 
 /** Fields of the spec and of a Demand that mean the same have one name. */
 const SHARED = ['state', 'vcpus', 'memoryBytes', 'volumes'] as const satisfies readonly (keyof Demand &

@@ -45,6 +45,34 @@ describe('what a fork asks of a node', () => {
     expect(withInherited(fork('child', 'big', { status }), among(big)).demand).toMatchObject(seen);
   });
 
+  test.each(['Running', 'Standby'])(
+    'has room for the memory of a source in %s that it goes on with',
+    (state) => {
+      // Edited since, and not started again.
+      const source = { ...big, status: { state, vcpus: 4, size: '16GB', hotplugSize: '1GB' } };
+      const small = demandWith({ forkOf: 'big', vcpus: 1, memoryBytes: GIB });
+      const room = { vcpus: 4, memoryBytes: 17 * GIB };
+      expect(withInherited(fork('child', 'big', { demand: small }), among(source)).demand).toMatchObject(
+        room,
+      );
+      const large = { ...source, demand: demandWith({ vcpus: 2, memoryBytes: GIB }) };
+      expect(withInherited(fork('child', 'big'), among(large)).demand).toMatchObject(room);
+      const status = { state: 'Stopped', vcpus: 1, size: '1GB' };
+      expect(
+        withInherited(fork('child', 'big', { demand: small, status }), among(source)).demand,
+      ).toMatchObject({ vcpus: 1, memoryBytes: GIB });
+    },
+  );
+
+  test('of one that boots from the disks of its source is its own', () => {
+    const source = { ...big, status: { state: 'Stopped', vcpus: 4, size: '16GB' } };
+    const demand = demandWith({ forkOf: 'big', vcpus: 1 });
+    expect(withInherited(fork('child', 'big', { demand }), among(source)).demand).toMatchObject({
+      vcpus: 1,
+      memoryBytes: GIB,
+    });
+  });
+
   test('of a circle is its own', () => {
     const one = fork('one', 'two');
     const two = fork('two', 'one');
