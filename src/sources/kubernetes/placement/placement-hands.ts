@@ -84,8 +84,8 @@ async function note(
   if (!isNew) return 'done';
   const noted = await notePod(api, instance, object.uid, room);
   if (noted.is === 'refused') {
-    // Or it would be taken for a stranger's, and the next one, too, as fast as Pods can be made.
-    await deletePod(api, pod, false);
+    // The refusal is to be remembered, whatever becomes of this: what is left is removed as a stranger's.
+    await deletePod(api, sights.pod(pod), false).catch(() => undefined);
     const message = `its placeholder Pod cannot be noted on the Instance: ${noted.message}`;
     return { is: 'waiting', reason: 'PlaceholderNotNoted', message };
   }
