@@ -14,6 +14,8 @@ export type Filled = {
 /** RFC 9110 section 5.5: what Node sends as one field value, byte for byte (latin1). */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]+$/;
 const VALUE = '${value}';
+/** Of characters, at the most. */
+const LINE_BREAK = 2;
 
 /** Of all values of one instance together, in characters: with two bytes each they fit into one message. */
 const MOST_CHARACTERS = LONGEST_LINE / 4;
@@ -25,9 +27,10 @@ const MOST_CHARACTERS = LONGEST_LINE / 4;
  */
 export function fillPolicy(shape: PolicyShape, environment: DeclaredEnvironment): Filled {
   const lacks = new Map<string, Lack>();
+  const textOf = textsIn(environment);
   let characters = 0;
   const grants = shape.grants.map((grant): Grant => {
-    const found = valueFor(grant, environment);
+    const found = valueFor(grant, environment, textOf);
     if (found.is === 'value') characters += found.text.length;
     const tooMuch = characters > MOST_CHARACTERS ? lackOf(grant, TOO_MUCH) : undefined;
     const lack = found.is === 'lack' ? found.lack : tooMuch;
@@ -42,10 +45,9 @@ export function fillPolicy(shape: PolicyShape, environment: DeclaredEnvironment)
 
 type Found = { readonly is: 'value'; readonly text: string } | { readonly is: 'lack'; readonly lack: Lack };
 
-function valueFor(grant: GrantShape, environment: DeclaredEnvironment): Found {
+function valueFor(grant: GrantShape, environment: DeclaredEnvironment, textOf: TextOf): Found {
   const { credential, sourceEnv } = grant;
-  const value = ownOf(environment.values ?? {}, sourceEnv);
-  if (value === undefined && environment.is === 'missing') {
+  if (environment.is === 'missing' && ownOf(environment.values ?? {}, sourceEnv) === undefined) {
     const { reason, message } = environment;
     return { is: 'lack', lack: { reason, message } };
   }
@@ -55,9 +57,28 @@ function valueFor(grant: GrantShape, environment: DeclaredEnvironment): Found {
       is: 'lack',
       lack: { reason: told.reason, message: `credential ${credential}: ${told.message}` },
     };
-  const text = (value?.reveal() ?? '').replace(/\r?\n$/, '');
-  const wrong = problemOf(text, grant.format);
+  const { text, problem } = textOf(sourceEnv);
+  const wrong = problem ?? (longestOf(text, grant.format) > LONGEST_VALUE ? TOO_LONG : undefined);
   return wrong === undefined ? { is: 'value', text } : { is: 'lack', lack: lackOf(grant, wrong) };
+}
+
+type Text = { readonly text: string; readonly problem?: Problem | undefined };
+type TextOf = (sourceEnv: string) => Text;
+
+/** Each value is read once, however many rules need it: there may be hundreds, and a Secret holds a megabyte. */
+function textsIn({ values = {} }: DeclaredEnvironment): TextOf {
+  const known = new Map<string, Text>();
+  return (sourceEnv) => {
+    const text = known.get(sourceEnv) ?? textIn(ownOf(values, sourceEnv)?.reveal() ?? '');
+    known.set(sourceEnv, text);
+    return text;
+  };
+}
+
+function textIn(whole: string): Text {
+  if (whole.length > LONGEST_VALUE + LINE_BREAK) return { text: '', problem: TOO_LONG };
+  const text = whole.replace(/\r?\n$/, '');
+  return { text, problem: problemOf(text) };
 }
 
 function lackOf({ credential, sourceEnv }: GrantShape, { reason, message }: Problem): Lack {
@@ -71,19 +92,19 @@ const TOO_MUCH: Problem = {
   message: `and the values before it have more than ${MOST_CHARACTERS} characters together: leave out what is not needed`,
 };
 
-function problemOf(text: string, format: string): Problem | undefined {
+const TOO_LONG: Problem = {
+  reason: 'ValueInvalid',
+  message: `makes a header of more than ${LONGEST_VALUE} characters, which no server reads: give it a shorter one`,
+};
+
+function problemOf(text: string): Problem | undefined {
   if (text.trim() === '')
     return { reason: 'KeyMissing', message: 'is missing or blank: give it a value in env or envFrom' };
-  if (!FIELD_VALUE.test(text))
-    return {
-      reason: 'ValueInvalid',
-      message:
-        'holds line breaks, control or non-latin1 characters, which no HTTP header can carry: give it one line of text',
-    };
-  if (longestOf(text, format) <= LONGEST_VALUE) return undefined;
+  if (FIELD_VALUE.test(text)) return undefined;
   return {
     reason: 'ValueInvalid',
-    message: `makes a header of more than ${LONGEST_VALUE} characters, which no server reads: give it a shorter one`,
+    message:
+      'holds line breaks, control or non-latin1 characters, which no HTTP header can carry: give it one line of text',
   };
 }
 

@@ -120,3 +120,11 @@ test('all values together fit into one message, or it is told', () => {
   expect(lack).toMatchObject({ reason: 'ValueInvalid' });
   expect(Buffer.byteLength(JSON.stringify(policyText(policy)))).toBeLessThan(LONGEST_LINE - 4096);
 });
+
+test('a Secret of a megabyte that hundreds of rules need holds nobody up', () => {
+  const grants = Array.from({ length: 512 }, (_, at) => ({ header: `x-${at}`, format: '${value}' }));
+  const values = { OPENAI_KEY: new Secret('\n'.repeat(1_000_000)) };
+  const start = performance.now();
+  expect(fillPolicy(shapeOf(...grants), { is: 'ready', values }).lack?.reason).toBe('ValueInvalid');
+  expect(performance.now() - start).toBeLessThan(500);
+});
