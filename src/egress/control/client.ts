@@ -15,6 +15,8 @@ import type { Listed } from './words.ts';
 /** A swap takes a millisecond; a busy host more. */
 const ANSWER_WITHIN_MS = 10_000;
 const MOST_INSTANCES = 1_000_000;
+/** What the number of a message adds to it, at the most. */
+const LONGEST_ID = 64;
 
 /** A conversation with the egress process, from connection to end; whoever needs another one makes it. */
 export type ControlClient = {
@@ -43,8 +45,7 @@ export async function connectControl(path: string): Promise<ControlClient> {
     takeControl: async () => {
       await talk.ask({ ask: 'take-control' });
     },
-    putPolicy: async (policy, revision) =>
-      parseInForce(await talk.ask({ ask: 'put-policy', policy: policyText(policy), revision })),
+    putPolicy: async (policy, revision) => parseInForce(await talk.ask(putting(policy, revision))),
     removePolicy: async (instance, forget) => {
       await talk.ask({ ask: 'remove-policy', instance, forget });
     },
@@ -143,6 +144,17 @@ class Talk {
     if (is === 'done') waiting.resolve(fields.answer);
     else waiting.reject(parseRefusal(fields));
   }
+}
+
+/** The process would end the conversation, and with it everybody's. Throws transient `PolicyTooLarge`: the next may be smaller. */
+function putting(policy: Policy, revision: string): object {
+  const message = { ask: 'put-policy', policy: policyText(policy), revision };
+  if (Buffer.byteLength(JSON.stringify(message)) <= LONGEST_LINE - LONGEST_ID) return message;
+  throw new HypemanError(
+    'transient',
+    'PolicyTooLarge',
+    `the rules of ${policy.key} and their values are more than ${LONGEST_LINE / 1024 ** 2} MiB together: take some out`,
+  );
 }
 
 export function unavailable(why: string): HypemanError {

@@ -157,6 +157,18 @@ test.each([
   expect(JSON.parse(answers[1] ?? '')).toMatchObject({ id: 2, is: 'done' });
 });
 
+test('a policy that is too large for one message is its own failure: the conversation goes on', async () => {
+  const client = await inControl();
+  const value = new Secret('"'.repeat(64 * 1024));
+  const grants = Array.from({ length: 40 }, (_, at) => aGrant({ header: `x-${at}`, value }));
+  await expect(client.putPolicy(aPolicy({ grants }), 'r1')).rejects.toMatchObject({
+    ...{ fate: 'transient', reason: 'PolicyTooLarge' },
+    message: expect.stringContaining('default/a') as string,
+  });
+  expect((await client.putPolicy(aPolicy(), 'r2')).revision).toBe('r2');
+  client.end();
+});
+
 test('a message without an end is given up, and others are served', async () => {
   expect(await said(Buffer.alloc(5 * 1024 * 1024, 'x'))).toBe('');
   const client = await connectControl(path);
