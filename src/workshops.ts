@@ -9,6 +9,8 @@ import { cmdlineFor } from './guest/cmdline.ts';
 import type { GuestLinks } from './guest/guest-links.ts';
 import { findKernel } from './guest/kernel.ts';
 import { openGuestLinks } from './guest/links.ts';
+import { openMemoryCounts } from './guest/memory-counts.ts';
+import type { MemoryCounts } from './guest/memory-counts.ts';
 import { readBootId } from './host/processes.ts';
 import { missingTools } from './host/tools.ts';
 import { connectUnix } from './host/unix-socket.ts';
@@ -67,6 +69,7 @@ export type Workshops = {
   readonly addresses: AddressPool;
   readonly egress: Omit<Egress, 'close' | 'end'>;
   readonly links: GuestLinks;
+  readonly memoryCounts: MemoryCounts;
   readonly drivers: Drivers;
   readonly hostFacts: () => Promise<HostFacts>;
   close(): Promise<void>;
@@ -92,13 +95,8 @@ export async function openWorkshops(
     onChange: bells.volume,
   });
   tellUnreadable(log, [...storage.problems(), ...volumes.problems()]);
-  const links = openGuestLinks({
-    connect: (path) => connectUnix(path),
-    onChange: bells.instance,
-    log: (id, why) => {
-      log.debug({ id, why }, 'guest connection ended');
-    },
-  });
+  const links = openLinks(bells, log);
+  const memoryCounts = openMemoryCounts({ links, onChange: bells.instance });
   const network = await openNetwork({
     subnet: settings.subnet,
     dns: settings.dns,
@@ -115,12 +113,24 @@ export async function openWorkshops(
   const snapshots = openSnapshots({ roots, bootId });
   return {
     ...{ roots, tag, storage, snapshots, egress, images, network, addresses, links, drivers, volumes },
+    memoryCounts,
     hostFacts: openFacts(settings, { drivers, snapshots }, bootId),
     close: async () => {
+      memoryCounts.close();
       links.close();
       await Promise.all([volumes.close(), images.close(), network.close(), egress.close(), driver.close()]);
     },
   };
+}
+
+function openLinks({ instance }: Bells, log: Logger): GuestLinks {
+  return openGuestLinks({
+    connect: (path) => connectUnix(path),
+    onChange: instance,
+    log: (id, why) => {
+      log.debug({ id, why }, 'guest connection ended');
+    },
+  });
 }
 
 function openImages({ roots, registryAuth }: WorkshopSettings, bells: Bells): Promise<ImageStore> {

@@ -2,6 +2,7 @@ import type { Instance } from '../api/instance.ts';
 import type { Volume } from '../api/volume.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { GuestLinks } from '../guest/guest-links.ts';
+import type { MemoryCounts } from '../guest/memory-counts.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { Driver } from '../machine/driver.ts';
 import type { InstanceId, InstanceKey, VolumeKey } from '../machine/ids.ts';
@@ -53,6 +54,8 @@ export type Eyes = {
   readonly addresses: Pick<AddressPool, 'lease'>;
   readonly egress: Pick<Egress, 'inForce' | 'problem'>;
   readonly links: Pick<GuestLinks, 'look' | 'lastTold'>;
+  /** Absent: nobody may ask the guests. */
+  readonly memoryCounts?: Pick<MemoryCounts, 'missing' | 'forget'>;
   readonly drivers: Readonly<Partial<Record<Hypervisor, Pick<Driver, 'observe'>>>>;
   readonly hostFacts: () => Promise<HostFacts>;
   readonly newId: () => InstanceId;

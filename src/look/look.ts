@@ -1,5 +1,6 @@
 import type { InstanceKey } from '../machine/ids.ts';
 import type { GuestState } from '../machine/guest.ts';
+import { pluggedBytes } from '../machine/hotplug.ts';
 import type { Hypervisor, MachineState } from '../machine/machine.ts';
 import { pathsFor } from '../machine/paths.ts';
 import type { InstanceRecord } from '../machine/record.ts';
@@ -61,7 +62,16 @@ async function seeRecorded(
 ): Promise<
   Pick<
     World,
-    'record' | 'overlay' | 'volumes' | 'network' | 'boot' | 'egress' | 'machine' | 'standby' | 'guest'
+    | 'record'
+    | 'overlay'
+    | 'volumes'
+    | 'network'
+    | 'boot'
+    | 'egress'
+    | 'machine'
+    | 'standby'
+    | 'guest'
+    | 'memoryNotTaken'
   >
 > {
   const { record, host } = recorded;
@@ -74,6 +84,7 @@ async function seeRecorded(
     readBootFields(paths),
     seeMachine(eyes, recorded, signal),
   ]);
+  const guest = seeGuest(eyes, record, machine, paths.guestSocket);
   return {
     record,
     overlay: bytes === undefined ? { state: 'absent' } : { state: 'ready', bytes },
@@ -83,8 +94,30 @@ async function seeRecorded(
     egress: seeEgress(eyes.egress, identity.id),
     machine,
     standby: await seeStandby(eyes, record, machine),
-    guest: seeGuest(eyes, record, machine, paths.guestSocket),
+    guest,
+    ...seeMemory(eyes, { record, machine, guest }),
   };
+}
+
+function seeMemory(
+  { memoryCounts }: Eyes,
+  { record, machine, guest }: Pick<World, 'machine' | 'guest'> & { readonly record: InstanceRecord },
+): Pick<World, 'memoryNotTaken'> {
+  const { id } = record.identity;
+  const bytes = guest.state === 'started' && guest.agentReady ? grownTo(record, machine) : undefined;
+  if (bytes === undefined) {
+    memoryCounts?.forget(id);
+    return {};
+  }
+  const missing = memoryCounts?.missing(id, bytes);
+  return missing === undefined ? {} : { memoryNotTaken: missing };
+}
+
+/** All of its RAM, when some of it was added under it. */
+function grownTo({ run }: InstanceRecord, machine: MachineState): number | undefined {
+  const isThere = machine.state === 'running' || machine.state === 'paused';
+  const added = isThere ? pluggedBytes(machine.dimms ?? []) : 0;
+  return run === undefined || added === 0 ? undefined : Number(run.applied.fields.size) + added;
 }
 
 async function seeMachine(

@@ -46,6 +46,8 @@ export type World = {
   /** Forks that wait for a base of this instance. */
   readonly askers?: Askers;
   readonly guest: GuestState;
+  /** Bytes that were plugged in a while ago, and that the guest does not use. Absent: none, as far as is known. */
+  readonly memoryNotTaken?: number;
 };
 
 /** What a fork can be made from. */

@@ -2,6 +2,7 @@ import { appendFile, truncate } from 'node:fs/promises';
 import type { Egress, InForce } from '../../src/egress/egress.ts';
 import type { ImageStore } from '../../src/images/image-store.ts';
 import { installationTag } from '../../src/machine/ids.ts';
+import { openMemoryCounts } from '../../src/guest/memory-counts.ts';
 import type { InstanceId } from '../../src/machine/ids.ts';
 import type { NetworkState } from '../../src/machine/network.ts';
 import { pathsFor } from '../../src/machine/paths.ts';
@@ -52,6 +53,7 @@ export async function openFakeWorkshops({
     egress: fakeEgress(),
     addresses: openAddressPool({ subnet: '10.100.0.0/16' }),
     links: host.links,
+    memoryCounts: openMemoryCounts({ links: host.links, onChange }),
     drivers: { qemu: host.driver },
     hostFacts: () => Promise.resolve(fakeHostFacts(roots, nodeName)),
     close: () => host.close(),

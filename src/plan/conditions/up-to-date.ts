@@ -1,4 +1,5 @@
 import { ENV_FIELD_PREFIX, EGRESS_FIELD, FORK_FIELD } from '../fields.ts';
+import { quantityText } from '../../api/quantity.ts';
 import { isRecorded } from '../known.ts';
 import { growthOf } from '../memory.ts';
 import { disguiseOf } from '../policy-for.ts';
@@ -19,6 +20,9 @@ export function upToDateClaim(world: World): Claim {
   const { environment } = world.desired;
   if (environment.is === 'missing' && world.record.run !== undefined)
     return claim('UpToDate', 'Unknown', environment.reason, environment.message);
+  const notTaken = notTakenNotes(world);
+  if (notTaken.length > 0)
+    return claim('UpToDate', 'False', 'MemoryNotTaken', [...notTaken, ...idleNotes(world)].join('; '));
   const message = [UP_TO_DATE, ...idleNotes(world)].join('; ');
   return claim('UpToDate', 'True', 'UpToDate', message);
 }
@@ -66,7 +70,17 @@ function notesOn(world: RecordedWorld, pending: readonly string[]): readonly str
       : []),
     ...(growth.is === 'due' && pending.includes('size') ? [growingText(world)] : []),
     ...(growth.is === 'barred' && pending.includes('size') ? [`size waits, because ${growth.why}`] : []),
+    ...notTakenNotes(world),
     ...idleNotes(world),
+  ];
+}
+
+/** A hypervisor adds memory, and does not know whether its guest uses it. */
+function notTakenNotes({ memoryNotTaken: bytes }: RecordedWorld): readonly string[] {
+  if (bytes === undefined) return [];
+  const text = quantityText('size', bytes);
+  return [
+    `size: the guest does not use ${text} of the memory that was added to it: bring that online in the guest (/sys/devices/system/memory), or restart it`,
   ];
 }
 

@@ -188,3 +188,26 @@ describe('the memory of a guest that runs', () => {
     expect(plan(down).message).toMatch(/remove spec.hotplugSize/);
   });
 });
+
+describe('memory that the guest does not use', () => {
+  test('is said, with what can be done about it, and changes nothing else', () => {
+    const world = { ...grown(1.5 * GIB), memoryNotTaken: 128 * MIB };
+    expect(conditionOf(world, 'UpToDate')).toMatch(
+      /^False MemoryNotTaken: size: the guest does not use 128MB .*online.*restart/,
+    );
+    expect(conditionOf(world, 'Ready')).toMatch(/^True/);
+    expect(plan(world)).toEqual(plan(grown(1.5 * GIB)));
+    const [before, after] = [grown(1.5 * GIB), world].map((each) =>
+      statusOf(each, { is: 'planned', plan: plan(each) }),
+    );
+    if (after === undefined) throw new Error('there is no status');
+    expect(eventsOf(before, after, 0)).toMatchObject([{ reason: 'MemoryNotTaken' }]);
+    expect(after.pendingFields).toBeUndefined();
+  });
+
+  test('is said beside what waits for a restart', () => {
+    const edited = wanted({ ...ROOM, memoryBytes: 1.5 * GIB, vcpus: 7 });
+    const world = { ...grown(1.5 * GIB), desired: edited, memoryNotTaken: 128 * MIB };
+    expect(conditionOf(world, 'UpToDate')).toMatch(/^False RestartRequired: .*vcpus.*does not use 128MB/);
+  });
+});
