@@ -4,12 +4,12 @@ import type { InstanceKey } from '../../machine/ids.ts';
 import type { Parser } from '../../api/parser.ts';
 import type { AgentHost } from './agent-host.ts';
 import type { ApiServer } from './api-server.ts';
-import { hostMarkOf, isForNode, isStrangers, mayRunAt, mayRunOn } from './claim.ts';
+import { isForNode, mayRunAt, mayRunOn } from './claim.ts';
 import { Errands } from './errands.ts';
 import type { ErrandResult } from './errands.ts';
 import type { HostInstance } from './held-kind.ts';
 import { InstanceClaims } from './instance-claims.ts';
-import { HOST_ANNOTATION, INSTANCES, NODE_LABEL } from './instance-resource.ts';
+import { INSTANCES, NODE_LABEL } from './instance-resource.ts';
 import { KnownInstances } from './known-instances.ts';
 import type { Known } from './known-instances.ts';
 import { isBeingDeleted, labelOf } from './kubernetes-object.ts';
@@ -17,6 +17,7 @@ import type { KubernetesObject } from './kubernetes-object.ts';
 import { isSameToPasses } from './pass-view.ts';
 import { LIST_WATCH_TIMING, listWatchOf } from './list-watch.ts';
 import type { ListWatchTiming } from './list-watch.ts';
+import { movedBy } from './moved-instance.ts';
 import { lookUp } from './object-changes.ts';
 import { Reflector } from './reflector.ts';
 import type { ReflectorSink, ReflectorStanding } from './reflector.ts';
@@ -133,7 +134,7 @@ export class InstanceWatch {
     }
     if (this.known.see(object) === undefined) return;
     // Whoever shows it, an answer to our own write, too: it stays held for as long as its label is not ours.
-    const moved = this.#movedBy(object);
+    const moved = movedBy(object, this.#parts);
     if (moved !== undefined) this.known.hold(key, moved);
     else if (needsClaim) this.#claims.add(key);
     this.#tellChange(before, this.known.of(key));
@@ -185,17 +186,6 @@ export class InstanceWatch {
     return holder !== undefined && holder !== this.#parts.nodeName;
   }
 
-  /** What is wrong with its label, or its holder, if that leads away from here. */
-  #movedBy(object: KubernetesObject): string | undefined {
-    const { nodeName, host } = this.#parts;
-    // Deleted or not: what there is of it is not here, and its finalizer is for whoever can end that.
-    if (isStrangers(object, host)) return strangerMessage(hostMarkOf(object) ?? '', nodeName);
-    if (isBeingDeleted(object)) return undefined;
-    const label = labelOf(object, NODE_LABEL);
-    const isOurs = label === nodeName || (label === undefined && mayRunOn(object, nodeName));
-    return isOurs ? undefined : movedMessage(label, nodeName);
-  }
-
   /** What became of one that the watch no longer shows. */
   async #check(key: InstanceKey): Promise<ErrandResult> {
     const known = this.known.of(key);
@@ -234,7 +224,8 @@ export class InstanceWatch {
       return 'done';
     }
     this.see(there);
-    if (this.#movedBy(there) !== undefined) return { againMs: this.#parts.elsewhereMs ?? ELSEWHERE_MS };
+    if (movedBy(there, this.#parts) !== undefined)
+      return { againMs: this.#parts.elsewhereMs ?? ELSEWHERE_MS };
     if (labelOf(there, NODE_LABEL) === undefined && !isBeingDeleted(there)) this.#claims.add(key);
     return 'done';
   }
@@ -244,17 +235,4 @@ export class InstanceWatch {
       this.#parts.log.warn({ instance: key, what, message: messageOf(error) }, 'the API server refused');
     };
   }
-}
-
-function movedMessage(label: string | undefined, nodeName: string): string {
-  const found = label === undefined ? 'is missing' : `is now ${label}`;
-  return `the label ${NODE_LABEL} ${found}, but this instance has its disk on ${nodeName}: set it to ${nodeName} again, or delete the Instance`;
-}
-
-function strangerMessage(mark: string, nodeName: string): string {
-  return (
-    `another host was node ${nodeName} when it took this instance, and has its machine and its disk (in the state ` +
-    `directory with the id ${mark.split(' ')[0] ?? ''}): give one of the two another node name; if that host is gone for good, take the ` +
-    `annotation ${HOST_ANNOTATION} off, and the instance begins anew here, or goes if it is deleted`
-  );
 }
