@@ -12,6 +12,7 @@ import { startFlakyProxy } from '../support/cluster-proxy.ts';
 import { allowAgent } from '../support/cluster-rights.ts';
 import { eventually, installCrd, makeYard } from '../support/cluster-stage.ts';
 import type { Yard } from '../support/cluster-stage.ts';
+import { placedInstances } from '../support/placed-instances.ts';
 
 const missing = controlPlaneMissing();
 
@@ -37,36 +38,15 @@ describe.skipIf(missing !== undefined)(`placement as a node sees it ${missing ??
   });
   afterAll(() => plane.close());
 
-  const create = (name: string, spec: Mapping = {}): Promise<Mapping> =>
-    yard.create(name, { nodeName: undefined, ...spec });
-  const read = async (name: string): Promise<Mapping> => (await yard.read(name)).body;
-  async function says(name: string, type: string, words: string): Promise<void> {
-    await eventually(async () => {
-      const document = await read(name);
-      return conditionIn(document, type) === words || document.status;
-    });
-  }
-  async function stateIs(name: string, state: string): Promise<void> {
-    await eventually(async () => {
-      const status = (await read(name)).status;
-      return valueAt(status, ['state']) === state || status;
-    });
-  }
-  const holderOf = async (name: string): Promise<unknown> =>
-    valueAt(await read(name), ['metadata', 'annotations', 'hypeman.dev/held-by']);
+  const { create, read, says, stateIs, holderOf, podGoes, runOn } = placedInstances(() => ({
+    yard,
+    scheduler,
+  }));
+  const runs = (name: string, spec: Mapping = {}): Promise<string> => runOn(first.name, name, spec);
   async function leaves(name: string): Promise<void> {
     await eventually(async () => (await holderOf(name)) === undefined || holderOf(name));
     expect(valueAt(await read(name), ['metadata', 'finalizers'])).toBeUndefined();
     expect(valueAt(await read(name), ['metadata', 'labels', 'hypeman.dev/node'])).toBeUndefined();
-  }
-  async function podGoes(pod: string): Promise<void> {
-    await eventually(async () => (await scheduler.pod(pod)) === undefined || scheduler.pod(pod));
-  }
-  async function runs(name: string, spec: Mapping = {}): Promise<string> {
-    await create(name, spec);
-    const pod = await scheduler.place(name, first.name);
-    await says(name, 'Ready', 'True ProgramRunning');
-    return pod;
   }
 
   test('an Instance whose Pod is bound here is taken and started, and says where it is', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { textAt, valueAt } from '../../src/api/raw.ts';
+import { valueAt } from '../../src/api/raw.ts';
 import type { Mapping } from '../../src/api/raw.ts';
 import { controlPlaneMissing, startControlPlane } from '../support/cluster-control-plane.ts';
 import type { ControlPlane } from '../support/cluster-control-plane.ts';
@@ -11,6 +11,7 @@ import type { Scheduler } from '../support/cluster-placement.ts';
 import { allowAgent } from '../support/cluster-rights.ts';
 import { eventually, installCrd, makeYard } from '../support/cluster-stage.ts';
 import type { Yard } from '../support/cluster-stage.ts';
+import { placedInstances } from '../support/placed-instances.ts';
 
 const missing = controlPlaneMissing();
 const DRAIN = ['--ignore-daemonsets', '--timeout=30s'];
@@ -37,34 +38,13 @@ describe.skipIf(missing !== undefined)(`by what right an Instance stays on a nod
   });
   afterAll(() => plane.close());
 
-  const read = async (name: string): Promise<Mapping> => (await yard.read(name)).body;
-  const create = (name: string, spec: Mapping = {}): Promise<Mapping> =>
-    yard.create(name, { nodeName: undefined, ...spec });
-  async function says(name: string, type: string, words: string): Promise<void> {
-    await eventually(async () => {
-      const document = await read(name);
-      return conditionIn(document, type) === words || document.status;
-    });
-  }
-  async function stateIs(name: string, state: string): Promise<void> {
-    await eventually(async () => {
-      const status = (await read(name)).status;
-      return valueAt(status, ['state']) === state || status;
-    });
-  }
-  const holderOf = async (name: string): Promise<string | undefined> =>
-    textAt(await read(name), ['metadata', 'annotations', 'hypeman.dev/held-by']);
+  const { create, read, says, stateIs, holderOf, podGoes, runOn } = placedInstances(() => ({
+    yard,
+    scheduler,
+  }));
+  const runs = (name: string, spec: Mapping = {}): Promise<string> => runOn(first.name, name, spec);
   async function isHeldBy(name: string, node: string): Promise<void> {
     await eventually(async () => (await holderOf(name))?.startsWith(`${node} `) === true || holderOf(name));
-  }
-  async function podGoes(pod: string): Promise<void> {
-    await eventually(async () => (await scheduler.pod(pod)) === undefined || scheduler.pod(pod));
-  }
-  async function runs(name: string, spec: Mapping = {}): Promise<string> {
-    await create(name, spec);
-    const pod = await scheduler.place(name, first.name);
-    await says(name, 'Ready', 'True ProgramRunning');
-    return pod;
   }
   const idOf = async (name: string): Promise<unknown> => valueAt(await read(name), ['status', 'id']);
   async function restart(name: string, at: string | null): Promise<void> {
